@@ -1,0 +1,52 @@
+import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
+import { defineConfig } from 'vitest/config';
+
+import { testSecrets } from './test/support/secrets.ts';
+
+const secrets = testSecrets();
+// The binding below is what counts; this only tells wrangler that the required secrets are there.
+Object.assign(process.env, secrets);
+
+/** The Worker under test in workerd: bindings from wrangler.toml, secrets made for this run, the migrations for setup.ts. */
+const workerd = () =>
+  cloudflareTest(async () => ({
+    wrangler: { configPath: './wrangler.toml' },
+    miniflare: { bindings: { ...secrets, MIGRATIONS: await readD1Migrations('migrations') } },
+  }));
+
+/**
+ * One project per place where a test runs. `scripts/test/main.ts` runs them one after another; `vitest --project <name>` runs one.
+ */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        // Beside the file that is tested: pure logic, no socket, no process.
+        test: { name: 'unit', include: ['{schema,workers,agent,scripts}/**/*.test.ts'] },
+      },
+      {
+        // What both ends of the tunnel must agree on, in Node …
+        test: { name: 'conformance', include: ['test/conformance/**/*.test.ts'] },
+      },
+      {
+        // … and the same files inside workerd.
+        plugins: [workerd()],
+        test: { name: 'conformance-workerd', include: ['test/conformance/**/*.test.ts'] },
+      },
+      {
+        plugins: [workerd()],
+        test: { name: 'workerd', include: ['test/workerd/**/*.test.ts'], setupFiles: ['test/workerd/setup.ts'] },
+      },
+      {
+        // A real Kubernetes and real processes. Files share the machine's ports and cgroups, so one at a time.
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 600_000,
+        },
+      },
+    ],
+  },
+});
