@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import { ClusterId, TokenId, UserId } from './ids.ts';
+
+/** The group that the import manifest binds to cluster-admin (`design.md` §2). */
+export const CLUSTER_OWNER_GROUP = 'outrider.dev:cluster-owner';
+/** Every member of a cluster; bound to nothing unless the cluster's owner binds it. */
+export const CLUSTER_MEMBER_GROUP = 'outrider.dev:cluster-member';
+/** The only `system:` group that the plane ever asks for and the agent ever sends. */
+export const AUTHENTICATED_GROUP = 'system:authenticated';
+
+const seconds = z.int().min(0);
+
+/** A person with access to one cluster. */
+export const Person = z.object({
+  username: z.string().min(1).max(256),
+  enabled: z.boolean(),
+  /** Kubernetes groups, without {@link AUTHENTICATED_GROUP}. */
+  groups: z.array(z.string().min(1).max(256)).max(1024),
+  /** Tokens issued before this moment (epoch seconds) are refused. */
+  notBefore: seconds,
+});
+export type Person = z.infer<typeof Person>;
+
+/**
+ * Who may do what in one cluster (`design.md` §2): made by `workers/access/snapshot.ts`, judged by `workers/authz/policy.ts`.
+ * Versions are those of the whole plane's access counter; the higher one wins whatever the order of arrival.
+ */
+export const AccessSnapshot = z.object({
+  version: z.int().min(0),
+  cluster: z.object({
+    id: ClusterId,
+    name: z.string().min(1).max(256),
+    /** Agent credentials of a lower generation are dead. */
+    agentGeneration: z.int().min(0),
+  }),
+  people: z.record(UserId, Person),
+  /** Token id → expiry (epoch seconds); dropped once expired. */
+  revokedTokens: z.record(TokenId, seconds),
+});
+export type AccessSnapshot = z.infer<typeof AccessSnapshot>;
+
+/** Who a verified token speaks for. The signature and expiry were checked; the snapshot says what was taken back since. */
+export const Principal = z.object({
+  user: UserId,
+  token: TokenId,
+  /** Epoch seconds. */
+  issuedAt: seconds,
+  expiresAt: seconds,
+  /** The one cluster the token is good for; null: any. */
+  cluster: ClusterId.nullable(),
+  readOnly: z.boolean(),
+  /** The access counter when the token was made: a snapshot below it may not know the person yet. */
+  accessVersion: z.int().min(0),
+});
+export type Principal = z.infer<typeof Principal>;
+
+/** Whose tunnel is being dialled, from a verified agent credential. `publicKey`: raw Ed25519, base64url. */
+export const AgentPrincipal = z.object({
+  cluster: ClusterId,
+  publicKey: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
+  generation: z.int().min(0),
+});
+export type AgentPrincipal = z.infer<typeof AgentPrincipal>;

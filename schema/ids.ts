@@ -1,0 +1,46 @@
+import { z } from 'zod';
+
+/** RFC 4648 §6 in lower case, without padding: names that people read aloud and that DNS labels allow. */
+const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
+
+/** Encodes octets as lower-case base32 without padding; a last group of fewer than five bits is dropped only if it is empty. */
+export function base32(bytes: Uint8Array): string {
+  let out = '';
+  let bits = 0;
+  let value = 0;
+  for (const byte of bytes) {
+    value = ((value << 8) | byte) & 0xffff;
+    bits += 8;
+    while (bits >= 5) {
+      bits -= 5;
+      out += ALPHABET.charAt((value >>> bits) & 31);
+    }
+  }
+  if (bits > 0) out += ALPHABET.charAt((value << (5 - bits)) & 31);
+  return out;
+}
+
+/** `length` random base32 characters, five bits each. */
+export function randomBase32(length: number): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(length));
+  let out = '';
+  for (const byte of bytes) out += ALPHABET.charAt(byte & 31);
+  return out;
+}
+
+/** Ten characters, 50 bits: no two of a deployment's few thousand people, tokens or rows meet. */
+const NAME_LENGTH = 10;
+
+export const UserId = z.string().regex(/^u-[a-z2-7]{10}$/);
+export const TokenId = z.string().regex(/^t-[a-z2-7]{10}$/);
+export const RegistrationTokenId = z.string().regex(/^r-[a-z2-7]{10}$/);
+
+/**
+ * `c-`, a jurisdiction (`g` global, `e` European Union, `f` FedRAMP: Durable Objects "data location"), ten random characters, eight of a MAC.
+ * The MAC is checked before an object is named after the id, so that a guessed id creates nothing (`workers/cluster/stub.ts`).
+ */
+export const ClusterId = z.string().regex(/^c-[gef][a-z2-7]{18}$/);
+
+export const newUserId = (): string => `u-${randomBase32(NAME_LENGTH)}`;
+export const newTokenId = (): string => `t-${randomBase32(NAME_LENGTH)}`;
+export const newRegistrationTokenId = (): string => `r-${randomBase32(NAME_LENGTH)}`;

@@ -1,0 +1,87 @@
+/** Every number of the tunnel protocol, with its reason. Octets unless said otherwise. */
+
+/** DATA payload: large enough to carry bulk at memory speed, small enough that an interactive frame waits for little (README "Fairness"). */
+export const MAX_DATA_BYTES = 64 * 1024;
+
+/** A batch of frames: far below the 32 MiB that Workers accept, so that a hostile message costs little. */
+export const MAX_MESSAGE_BYTES = 1024 * 1024;
+
+/** HELLO is a few hundred octets of JSON. */
+export const MAX_HELLO_BYTES = 4 * 1024;
+
+/** Workers refuse requests with more than 128 KB of header fields; a response is held to the same. */
+export const MAX_HEAD_BYTES = 128 * 1024;
+
+/** RFC 6455 §5.5: control frames carry at most 125 octets, two of them the close code. */
+export const MAX_CLOSE_REASON_BYTES = 125 - 2;
+
+/** Reasons are for people; one line is enough. */
+export const MAX_REASON_BYTES = 200;
+
+/** Payload of frames whose type this version does not know. */
+export const MAX_UNKNOWN_BYTES = MAX_DATA_BYTES;
+
+/** Below this much queued a stream is interactive and goes before bulk streams. */
+export const INTERACTIVE_BYTES = 16 * 1024;
+
+/** What a bulk stream sends in one turn. */
+export const BULK_TURN_BYTES = 32 * 1024;
+
+/** After this much interactive payload a bulk stream gets a turn, so that many small streams cannot starve it. */
+export const INTERACTIVE_BURST_BYTES = 256 * 1024;
+
+/** What a session says of itself in HELLO; each side is bound by the other's. */
+export interface SessionLimits {
+  /** Credit of a new stream. */
+  streamWindow: number;
+  /** Credit of the session. */
+  sessionWindow: number;
+  /** Streams open at once. */
+  maxStreams: number;
+}
+
+/**
+ * The plane's limits. The session window bounds what one cluster's answers can hold in its object: an isolate has 128 MB, shared by objects (Workers limits),
+ * and `design.md` gives one object's buffers 32 MiB.
+ */
+export const PLANE_LIMITS: SessionLimits = {
+  streamWindow: 512 * 1024,
+  sessionWindow: 16 * 1024 * 1024,
+  maxStreams: 2048,
+};
+
+/** The agent's limits. Uploads are rarer than downloads; its pod is held to 150 MiB under load. */
+export const AGENT_LIMITS: SessionLimits = {
+  streamWindow: 512 * 1024,
+  sessionWindow: 16 * 1024 * 1024,
+  maxStreams: 2048,
+};
+
+/** How long a draining tunnel's streams may go on, ms: the grace a runtime update of Workers gives requests under way. */
+export const DRAIN_MS = 30_000;
+
+/** Without a HEAD for this long the agent sends ACCEPT, so that the plane can tell a slow API server from a dead agent, ms. */
+export const ACCEPT_AFTER_MS = 1_000;
+
+/** The agent's ping interval, ms: proxies cut WebSockets idle for about 100 s (buildbot#4078, teleport#11765). */
+export const PING_INTERVAL_MS = 20_000;
+
+/** A tunnel without a ping for this long is dead, ms: three pings. */
+export const SILENCE_MS = 65_000;
+
+/** From the socket's opening to a settled HELLO, ms. */
+export const HELLO_TIMEOUT_MS = 10_000;
+
+/** A stream's owner is told to wait when this much of it is queued to be sent … */
+export const STREAM_QUEUE_HIGH = 256 * 1024;
+/** … and to go on below this. */
+export const STREAM_QUEUE_LOW = 64 * 1024;
+/** The same for all streams of a session together: what many slow streams may hold. */
+export const SESSION_QUEUE_HIGH = 16 * 1024 * 1024;
+export const SESSION_QUEUE_LOW = 8 * 1024 * 1024;
+
+/** One message of {@link Session.pull} unless asked otherwise: large enough to batch, small enough that the socket's buffer stays short. */
+export const PULL_BYTES = 256 * 1024;
+
+/** Sequences are 32 bits; past this a tunnel drains and the agent dials again, long before they wrap. */
+export const LAST_SEQUENCE = 0x7fff_ffff;
