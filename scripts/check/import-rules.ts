@@ -1,0 +1,167 @@
+/**
+ * Who may import whom, as data. `oxlint.config.ts` turns the tables into lint rules; `import-rules.test.ts` breaks each once.
+ * Patterns match the text of a specifier, which is why roots are crossed by `#alias` only.
+ */
+
+/** Specifiers that are refused, and the reason that the person who wrote one will read. */
+interface Refusal {
+  /** Rust regular expression (no look-around), or, for "all but", gitignore patterns. */
+  readonly match: { readonly regex: string } | { readonly group: string[] };
+  readonly why: string;
+}
+
+/** For the files that match, everything that they must not import. */
+export interface ImportRule {
+  readonly files: string[];
+  readonly refuse: readonly Refusal[];
+}
+
+const ROOTS = ['schema', 'workers', 'agent', 'scripts', 'test'] as const;
+type Root = (typeof ROOTS)[number];
+
+const regex = (text: string, why: string): Refusal => ({ match: { regex: text }, why });
+const root = (name: Root, why: string): Refusal => regex(`^#${name}/`, why);
+
+/** Holds everywhere. */
+const everywhere: readonly Refusal[] = [
+  regex(
+    `^(\\.\\./)+(${ROOTS.join('|')})/`,
+    'Across top-level folders import by #alias: the rules below read the text of a specifier.',
+  ),
+  regex('(^|/)index(\\.ts)?$', 'index.ts is an entry point or a barrel: import the file that has what you need.'),
+  regex('^(\\.{1,2}|#[a-z]+)/(.*/)?[^./]+$', 'Node runs these files as they are: write the .ts extension.'),
+];
+
+const noTest = root('test', 'Test code is not shipped: nothing imports test.');
+const noRuntimeModule = (why: string): Refusal => regex('^cloudflare:', why);
+
+/**
+ * The way of a request through workers, left to right. A folder imports those to its right and never those to its left, nor
+ * those beside it; so a refusal is decided before an object wakes, and SQL is reached only from behind a decision.
+ */
+const LAYERS: readonly (readonly string[])[] = [
+  ['http'],
+  ['api', 'connect', 'proxy'],
+  ['cluster'],
+  ['authz'],
+  ['authn'],
+  ['access'],
+  ['store'],
+];
+
+/** Files that belong to no layer; all may import them, and they import no layer. */
+const LEAVES = ['workers/env.ts', 'workers/log.ts'];
+
+/** The only files that see the Workers runtime as a module: entry, configuration and the two objects. */
+const RUNTIME_FILES = [
+  'workers/index.ts',
+  'workers/env.ts',
+  'workers/cluster/object.ts',
+  'workers/access/dispatcher.ts',
+];
+
+/** scrypt: WebCrypto has none (RFC 7914), nodejs_compat does. */
+const SCRYPT_FILE = 'workers/authn/password.ts';
+
+const inWorkers = (folders: readonly string[], why: string): Refusal =>
+  regex(`^(#workers/|(\\.{1,2}/)+)(${folders.join('|')})/`, why);
+
+const onlyScrypt: Refusal = {
+  match: { group: ['node:*', '!node:crypto'] },
+  why: 'Workers use web APIs; scrypt from node:crypto, here, is the one exception.',
+};
+
+/** What every file of workers refuses, less what the few named files may. */
+function workersBase(file: string): readonly Refusal[] {
+  return [
+    ...everywhere,
+    root('agent', 'workers and agent meet in schema: each is deployed without the other.'),
+    root('scripts', 'scripts build and run the Worker; it never needs them.'),
+    noTest,
+    file === SCRYPT_FILE
+      ? onlyScrypt
+      : regex('^node:', `Workers use web APIs; only ${SCRYPT_FILE} needs Node's crypto, for scrypt.`),
+    RUNTIME_FILES.includes(file)
+      ? regex('^cloudflare:[^w]', 'The objects, index.ts and env.ts need cloudflare:workers and nothing more.')
+      : noRuntimeModule(
+          'Only index.ts, env.ts and the two objects touch the runtime; take what you need as an argument, so that a test in Node can give it.',
+        ),
+  ];
+}
+
+function layerRule(folder: string, at: number): Refusal {
+  const left = LAYERS.slice(0, at).flat();
+  const beside = (LAYERS[at] ?? []).filter((other) => other !== folder);
+  return inWorkers(
+    [...left, ...beside],
+    `Arrows point right: ${LAYERS.map((layer) => layer.join('|')).join(' → ')}. ${folder} may import only what is right of it.`,
+  );
+}
+
+const layers: ImportRule[] = LAYERS.flatMap((layer, at) =>
+  layer.map((folder) => ({
+    files: [`workers/${folder}/**`],
+    refuse: [...workersBase(''), ...(at === 0 ? [] : [layerRule(folder, at)])],
+  })),
+);
+
+/** A later rule replaces an earlier one for the same file, as in the linter: single files come after folders. */
+const singleFiles: ImportRule[] = [...new Set([...RUNTIME_FILES, ...LEAVES, SCRYPT_FILE])].map((file) => {
+  const folder = file.split('/')[1] ?? '';
+  const at = LAYERS.findIndex((layer) => layer.includes(folder));
+  return {
+    files: [file],
+    refuse: [
+      ...workersBase(file),
+      ...(at > 0 ? [layerRule(folder, at)] : []),
+      ...(LEAVES.includes(file)
+        ? [inWorkers(LAYERS.flat(), 'All of workers imports this file, so it imports none of it.')]
+        : []),
+    ],
+  };
+});
+
+export const importRules: readonly ImportRule[] = [
+  {
+    files: ['schema/**'],
+    refuse: [
+      ...everywhere,
+      {
+        match: { group: ['**', '!zod', '!./**', '!../**', '!\\#schema/**'] },
+        why: 'schema is the contract of both ends: it imports nothing of ours, no node:, no cloudflare:, no framework, only zod.',
+      },
+    ],
+  },
+  { files: ['workers/**'], refuse: workersBase('') },
+  ...layers,
+  ...singleFiles,
+  {
+    files: ['agent/**'],
+    refuse: [
+      ...everywhere,
+      root('workers', 'workers and agent meet in schema: each is deployed without the other.'),
+      root('scripts', 'scripts build and run the agent; it never needs them.'),
+      noTest,
+      noRuntimeModule('The agent runs in Node.'),
+      regex('^hono(/|$)', 'The agent serves two plain endpoints; hono is the edge’s router.'),
+    ],
+  },
+  {
+    files: ['scripts/**'],
+    refuse: [
+      ...everywhere,
+      root('workers', 'scripts bundle the Worker by path; its source runs in workerd, not here.'),
+      root('agent', 'scripts bundle the agent by path; its source runs in a cluster, not here.'),
+      noTest,
+      noRuntimeModule('scripts run in Node.'),
+    ],
+  },
+  {
+    files: ['test/**', '**/*.test.ts'],
+    refuse: [
+      ...everywhere,
+      noRuntimeModule('This test runs in Node; one that needs the runtime lives in test/workerd.'),
+    ],
+  },
+  { files: ['test/workerd/**'], refuse: everywhere },
+];
