@@ -1,0 +1,71 @@
+/**
+ * Entry of every npm script: `node scripts/bootstrap.mjs <file.ts> [argument…]`.
+ *
+ * Runs on Node 18 or later, installs the npm packages when they differ from the lockfile, and runs the file under the Node of the npm package
+ * `node`, which is pinned. All it has to say goes to stderr, so that stdout belongs to the program alone.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const node = join(root, 'node_modules', '.bin', 'node');
+const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'];
+
+/** @returns {never} */
+function fail(/** @type {string} */ message, code = 1) {
+  process.stderr.write(`outrider: ${message}\n`);
+  process.exit(code);
+}
+
+/**
+ * Whether node_modules holds what the lockfile lists. npm writes `.package-lock.json` last, so an install that was cut short is not taken for
+ * a whole one. Optional packages may be absent: they belong to other platforms.
+ */
+function installed() {
+  try {
+    const read = (/** @type {string} */ path) => JSON.parse(readFileSync(join(root, path), 'utf8')).packages;
+    const wanted = read('package-lock.json');
+    const present = read('node_modules/.package-lock.json');
+    return (
+      existsSync(node) &&
+      Object.entries(wanted).every(([path, entry]) => {
+        if (path === '') return true;
+        const found = present[path];
+        return found === undefined ? entry.optional === true : found.version === entry.version;
+      })
+    );
+  } catch {
+    return false;
+  }
+}
+
+function install() {
+  process.stderr.write('outrider: installing npm packages into node_modules …\n');
+  // Not `npm ci`: it refuses a lockfile in which the optional binaries of some platform are absent, as they are where a registry lacks them.
+  // Versions and checksums still come from the lockfile, which --no-save leaves untouched.
+  const arguments_ = ['install', '--no-save', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
+  const { error, status } = spawnSync('npm', arguments_, { cwd: root, stdio: ['ignore', 2, 2] });
+  if (error && 'code' in error && error.code === 'ENOENT') {
+    fail('npm is needed to install packages and was not found on PATH: install Node.js with npm, then try again');
+  }
+  if (error) fail(`npm could not be run: ${error.message}`);
+  if (status !== 0) fail('npm could not install the packages: see its messages above, then try again');
+  if (!installed())
+    fail('npm finished, but node_modules does not match package-lock.json: remove node_modules and try again');
+}
+
+const [major = 0] = process.versions.node.split('.').map(Number);
+if (major < 18)
+  fail(`Node ${process.versions.node} is too old: install Node 18 or later (the rest is installed by itself)`);
+if (process.argv.length < 3) fail('usage: node scripts/bootstrap.mjs <file.ts> [argument…]', 2);
+if (!installed()) install();
+
+const child = spawn(node, process.argv.slice(2), { stdio: 'inherit' });
+for (const signal of FORWARDED) process.on(signal, () => child.kill(signal));
+child.on('error', (error) => fail(`${node} could not be run: ${error.message}`));
+child.on('exit', (code, signal) => {
+  process.exit(code ?? 128 + constants.signals[signal ?? 'SIGKILL']);
+});

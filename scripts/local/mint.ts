@@ -1,0 +1,39 @@
+import { randomInt } from 'node:crypto';
+import { SignJWT, importJWK } from 'jose';
+import type { SigningKey } from './secrets.ts';
+
+/** The plane takes nothing from its supervisor that lives longer. */
+const LONGEST_SECONDS = 300;
+const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
+const TOKEN_ID_LENGTH = 10;
+
+/** Random lower-case base32 text (RFC 4648 §6 alphabet). */
+export const randomBase32 = (length: number): string =>
+  Array.from({ length }, () => BASE32[randomInt(BASE32.length)]).join('');
+
+/** What a token is to say. */
+export interface TokenRequest {
+  /** `PUBLIC_URL` of the plane. */
+  readonly issuer: string;
+  readonly audience: 'outrider' | 'outrider-operator';
+  /** A user id, or `operator`. */
+  readonly subject: string;
+  /** Seconds, at most 300. */
+  readonly lifetime?: number;
+}
+
+/** Signs a short-lived token (JWT, EdDSA) with the plane's own key. */
+export async function mintToken(key: SigningKey, request: TokenRequest): Promise<string> {
+  const lifetime = request.lifetime ?? LONGEST_SECONDS;
+  if (lifetime > LONGEST_SECONDS) throw new RangeError(`a minted token lives at most ${LONGEST_SECONDS} s`);
+  const now = Math.floor(Date.now() / 1000);
+  return new SignJWT()
+    .setProtectedHeader({ alg: 'EdDSA', kid: key.kid, typ: 'JWT' })
+    .setIssuer(request.issuer)
+    .setAudience(request.audience)
+    .setSubject(request.subject)
+    .setJti(`t-${randomBase32(TOKEN_ID_LENGTH)}`)
+    .setIssuedAt(now)
+    .setExpirationTime(now + lifetime)
+    .sign(await importJWK(key, 'EdDSA'));
+}

@@ -1,0 +1,151 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { z } from 'zod';
+import { Problem, reasonOf } from '../problem.ts';
+
+/** Time for requests under way to end after SIGTERM, before SIGKILL. Nothing stored is lost by either. */
+const DRAIN_MS = 3000;
+/** A start takes some 100 ms; a machine that is busy gets this much. */
+const READY_MS = 30_000;
+/** How much of what a failing start wrote is worth repeating. */
+const LAST_LINES = 5;
+
+const require = createRequire(import.meta.url);
+
+/** Path of the pinned workerd. @throws {Problem} when there is none for this platform. */
+export function workerdBinary(): string {
+  if (process.platform !== 'linux' && process.platform !== 'darwin') {
+    throw new Problem(`workerd's supervisor does not support ${process.platform}: use Linux or macOS`);
+  }
+  let path: string;
+  try {
+    path = require.resolve(
+      `@cloudflare/workerd-${process.platform}-${process.arch === 'x64' ? '64' : process.arch}/bin/workerd`,
+    );
+  } catch (error) {
+    throw new Problem(
+      `workerd for ${process.platform} ${process.arch} is not installed: remove node_modules and start again`,
+      { cause: error },
+    );
+  }
+  if (!existsSync(path)) throw new Problem(`${path} is missing: remove node_modules and start again`);
+  return path;
+}
+
+/** A line that workerd wrote with `structuredLogging`. */
+const logLine = z.looseObject({ level: z.string(), message: z.string() });
+const controlLine = z.object({ event: z.literal('listen'), socket: z.string(), port: z.number() });
+
+/** A running workerd. */
+export interface Workerd {
+  readonly pid: number;
+  /** Ports by socket name; 0 for a Unix socket. */
+  readonly ports: ReadonlyMap<string, number>;
+  /** Settles when the process has ended. */
+  readonly ended: Promise<void>;
+  /** Lets requests end, then ends the process; a second call with `true` does not wait. */
+  stop(atOnce?: boolean): Promise<void>;
+}
+
+export interface WorkerdOptions {
+  readonly config: string;
+  /** Names of the sockets that must listen before it counts as ready. */
+  readonly sockets: readonly string[];
+  /** Called with every line that it writes, and its level (`error`, `warn`, `log`, …). */
+  readonly log: (line: string, level: string) => void;
+}
+
+/**
+ * Starts `workerd serve` and waits until it listens.
+ *
+ * On Linux `setpriv` ties it to this process, so that it does not outlive a supervisor that was killed.
+ *
+ * @throws {Problem} when it ends or is silent before it listens.
+ */
+export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
+  const serve = [workerdBinary(), 'serve', '--experimental', '--control-fd=3', options.config];
+  const [command = '', ...rest] = process.platform === 'linux' ? ['setpriv', '--pdeathsig', 'KILL', ...serve] : serve;
+  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe', 'pipe'], env: environment() });
+  // Every entry of `stdio` but the first is a pipe that this side reads.
+  const [, stdout, stderr, control] = child.stdio as [null, Readable, Readable, Readable, null];
+  const killWithUs = (): void => void child.kill('SIGKILL');
+  process.once('exit', killWithUs);
+  const ended = once(child, 'exit')
+    .catch(() => undefined)
+    .then(() => void process.removeListener('exit', killWithUs));
+  const lastLines: string[] = [];
+  for (const stream of [stdout, stderr]) {
+    createInterface({ input: stream }).on('line', (line) => {
+      const { text, level, message } = readLine(line, stream === stderr);
+      if (level === 'error') lastLines.push(message);
+      if (lastLines.length > LAST_LINES) lastLines.shift();
+      options.log(text, level);
+    });
+  }
+  try {
+    const ports = await listening(child, control, options.sockets, ended);
+    return { pid: child.pid ?? 0, ports, ended, stop: (atOnce = false) => stop(child, ended, atOnce) };
+  } catch (error) {
+    await stop(child, ended, true);
+    throw failure(error, lastLines);
+  }
+}
+
+/** workerd needs none of the environment: what it is given, a Worker's `process.env` may show. */
+function environment(): NodeJS.ProcessEnv {
+  const { PATH, TMPDIR, TZ, SSL_CERT_FILE, SSL_CERT_DIR } = process.env;
+  return { PATH, TMPDIR, TZ, SSL_CERT_FILE, SSL_CERT_DIR };
+}
+
+function readLine(line: string, isStderr: boolean): { text: string; level: string; message: string } {
+  try {
+    const { level, message } = logLine.parse(JSON.parse(line));
+    return { text: line, level, message };
+  } catch {
+    const level = isStderr ? 'error' : 'log';
+    return { text: JSON.stringify({ timestamp: Date.now(), level, message: line }), level, message: line };
+  }
+}
+
+async function listening(
+  child: ChildProcess,
+  control: Readable,
+  sockets: readonly string[],
+  ended: Promise<void>,
+): Promise<ReadonlyMap<string, number>> {
+  const ports = new Map<string, number>();
+  const { promise, resolve, reject } = Promise.withResolvers<ReadonlyMap<string, number>>();
+  const late = setTimeout(() => reject(new Error(`it was not ready within ${READY_MS / 1000} s`)), READY_MS);
+  child.once('error', reject);
+  void ended.then(() => reject(new Error('it ended at once')));
+  createInterface({ input: control }).on('line', (line) => {
+    try {
+      const { socket, port } = controlLine.parse(JSON.parse(line));
+      ports.set(socket, port);
+      if (sockets.every((name) => ports.has(name))) resolve(ports);
+    } catch (error) {
+      reject(error);
+    }
+  });
+  return promise.finally(() => clearTimeout(late));
+}
+
+async function stop(child: ChildProcess, ended: Promise<void>, atOnce: boolean): Promise<void> {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  child.kill(atOnce ? 'SIGKILL' : 'SIGTERM');
+  const late = setTimeout(() => child.kill('SIGKILL'), DRAIN_MS);
+  await ended.finally(() => clearTimeout(late));
+}
+
+function failure(error: unknown, lastLines: readonly string[]): Problem {
+  if (error instanceof Error && 'code' in error && error.code === 'ENOENT' && process.platform === 'linux') {
+    return new Problem('setpriv was not found: install the package util-linux, then start again', { cause: error });
+  }
+  const said = lastLines.join(' / ');
+  return new Problem(`workerd did not start: ${reasonOf(error)}${said && `; it wrote: ${said}`}`, { cause: error });
+}
