@@ -107,7 +107,7 @@ export async function writeWhole(
     }
     await rename(partial, path);
     const folder = await open(dirname(path), 'r');
-    await folder.sync().finally(() => folder.close());
+    await folder.sync().finally(async () => folder.close());
   } catch (error) {
     await rm(partial, { force: true });
     throw new Problem(`cannot write ${path}: ${reasonOf(error)}`, { cause: error });

@@ -65,7 +65,7 @@ export async function migrate(options: MigrateOptions): Promise<readonly string[
 
 async function migrationFiles(folder: string): Promise<string[]> {
   try {
-    return (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort();
+    return (await readdir(folder)).filter((name) => name.endsWith('.sql')).toSorted();
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return [];
     throw new Problem(`cannot read the migrations in ${folder}: ${reasonOf(error)}`, { cause: error });

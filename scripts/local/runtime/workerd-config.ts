@@ -24,7 +24,7 @@ const EDGE_HEADERS = [
 /** A literal of Cap'n Proto's text form. A NUL would end the text early for some readers, so it is refused. */
 export function quote(text: string): string {
   // oxlint-disable-next-line no-control-regex -- control characters are what is escaped here
-  const escaped = text.replace(/["\\\u0000-\u001f\u007f]/g, (character) => {
+  const escaped = text.replaceAll(/["\\\u0000-\u001f\u007f]/g, (character) => {
     const code = character.charCodeAt(0);
     if (code === 0) throw new RangeError('text in the configuration of workerd cannot hold NUL');
     return character === '"' || character === '\\' ? `\\${character}` : `\\x${code.toString(16).padStart(2, '0')}`;

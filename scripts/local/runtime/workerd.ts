@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { Problem, reasonOf } from '../problem.ts';
 
@@ -71,8 +71,8 @@ export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
   const serve = [workerdBinary(), 'serve', '--experimental', '--control-fd=3', options.config];
   const [command = '', ...rest] = process.platform === 'linux' ? ['setpriv', '--pdeathsig', 'KILL', ...serve] : serve;
   const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe', 'pipe'], env: environment() });
-  // Every entry of `stdio` but the first is a pipe that this side reads.
-  const [, stdout, stderr, control] = child.stdio as [null, Readable, Readable, Readable, null];
+  const [, stdout, stderr, control] = child.stdio;
+  if (!stdout || !stderr || !(control instanceof Readable)) throw new Error('spawn made no pipes');
   const killWithUs = (): void => void child.kill('SIGKILL');
   process.once('exit', killWithUs);
   const ended = once(child, 'exit')
