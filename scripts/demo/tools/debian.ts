@@ -1,0 +1,76 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { ToolError } from './errors.ts';
+
+/** Where programs and CNI plugins may be; the second is upstream's folder for plugins, the third Debian's. */
+const FOLDERS = ['/usr/bin', '/usr/sbin', '/bin', '/sbin', '/usr/local/bin', '/usr/local/sbin'];
+const CNI_FOLDERS = ['/opt/cni/bin', '/usr/lib/cni'];
+
+/**
+ * What a node needs from the machine: the Debian package, and a file of it whose presence shows that it, or its like
+ * from another source, is there already.
+ */
+const NODE_PACKAGES: readonly { name: string; file: string; folders: readonly string[] }[] = [
+  { name: 'containerd', file: 'containerd', folders: FOLDERS },
+  { name: 'runc', file: 'runc', folders: FOLDERS },
+  { name: 'containernetworking-plugins', file: 'ptp', folders: CNI_FOLDERS },
+  { name: 'iptables', file: 'iptables', folders: FOLDERS },
+  { name: 'conntrack', file: 'conntrack', folders: FOLDERS },
+  { name: 'iproute2', file: 'ip', folders: FOLDERS },
+  { name: 'ethtool', file: 'ethtool', folders: FOLDERS },
+  { name: 'socat', file: 'socat', folders: FOLDERS },
+  { name: 'busybox-static', file: 'busybox', folders: FOLDERS },
+];
+
+/** Names of the Debian packages that a node needs and the machine lacks. */
+export function missingPackages(): string[] {
+  return NODE_PACKAGES.filter(({ file, folders }) => !find(file, folders)).map(({ name }) => name);
+}
+
+/** Path of a program of the machine. @throws {ToolError} if it is not there. */
+export function programPath(file: string): string {
+  const path = find(file, FOLDERS);
+  if (path) return path;
+  throw new ToolError(`${file} is missing: install the package that has it and run again`);
+}
+
+/** Folder of the CNI plugins. @throws {ToolError} if there is none. */
+export function cniPluginDir(): string {
+  const folder = CNI_FOLDERS.find((candidate) => existsSync(join(candidate, 'ptp')));
+  if (folder) return folder;
+  throw new ToolError('the CNI plugins are missing: install containernetworking-plugins and run again');
+}
+
+/**
+ * Installs Debian packages with apt-get.
+ *
+ * @throws {ToolError} if this is no Debian, or apt-get fails.
+ */
+export async function installPackages(names: readonly string[], log: (line: string) => void): Promise<void> {
+  const list = names.join(' ');
+  const apt = find('apt-get', FOLDERS);
+  if (!apt) throw new ToolError(`these are missing and there is no apt-get to install them: ${list}`);
+  log(`installing Debian packages: ${list}`);
+  await runApt(apt, ['update', '-qq']);
+  await runApt(apt, ['install', '-y', '-qq', '--no-install-recommends', ...names]);
+}
+
+function runApt(apt: string, args: readonly string[]): Promise<void> {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  return new Promise((resolve, reject) => {
+    const child = spawn(apt, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
+    let tail = '';
+    child.stderr.setEncoding('utf8').on('data', (chunk: string) => (tail = (tail + chunk).slice(-1000)));
+    child.on('error', reject);
+    child.on('close', (code) => {
+      if (code === 0) return resolve();
+      const reason = tail.trim().split('\n').slice(-2).join(' | ');
+      reject(new ToolError(`apt-get ${args[0]} failed: ${reason}`));
+    });
+  });
+}
+
+function find(file: string, folders: readonly string[]): string | undefined {
+  return folders.map((folder) => join(folder, file)).find((path) => existsSync(path));
+}

@@ -1,0 +1,103 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { lock } from './lock.ts';
+import { ToolError } from './errors.ts';
+
+/** Programs that are built from one Go module of this repository. */
+export type GoTools = {
+  /** Name of the set; with `version` it names the folder in the cache. */
+  name: string;
+  version: string;
+  /** Folder of the `go.mod` that pins everything. */
+  moduleDir: string;
+  /** Import paths of the main packages; each becomes a program named like its last element that is not `v<n>`. */
+  packages: readonly string[];
+  /** Values set at link time, import path and variable name to value (`-X` of `go tool link`). */
+  linkValues?: Readonly<Record<string, string>>;
+};
+
+/** Where finished programs are. */
+export type BuiltGoTools = { binDir: string };
+
+/**
+ * Builds the programs of `tools` unless the cache has them. Atomic (built aside, then renamed) and done by one process
+ * at a time; a second one waits and finds the result. The cache key covers the module's own files, so that a changed
+ * pin or source is rebuilt.
+ *
+ * @throws {ToolError} when Go is missing or the build fails.
+ */
+export async function buildGoTools(tools: GoTools, log: (line: string) => void): Promise<BuiltGoTools> {
+  const target = await goToolsDir(tools);
+  const built = { binDir: join(target, 'bin') };
+  if (existsSync(target)) return built;
+
+  const held = await lock(`build ${target}`, () => log(`waiting for another process that builds ${tools.name}`));
+  try {
+    if (existsSync(target)) return built;
+    const go = findGo(tools.name);
+    await mkdir(toolCache(), { recursive: true });
+    const aside = await mkdtemp(join(toolCache(), '.building-'));
+    try {
+      log(`building ${tools.name} ${tools.version} from its Go modules (once; kept in ${target})`);
+      const started = Date.now();
+      await goBuild(go, tools, join(aside, 'bin'));
+      await rename(aside, target);
+      log(`built ${tools.name} ${tools.version} in ${Math.round((Date.now() - started) / 1000)} s`);
+    } finally {
+      await rm(aside, { recursive: true, force: true });
+    }
+  } finally {
+    await held.release();
+  }
+  return built;
+}
+
+/** True if {@link buildGoTools} would have nothing to build. */
+export async function hasGoTools(tools: GoTools): Promise<boolean> {
+  return existsSync(await goToolsDir(tools));
+}
+
+/** Folder for what is built once per version: `$OUTRIDER_CACHE`, else `$XDG_CACHE_HOME/outrider`, else `~/.cache/outrider`. */
+export function toolCache(): string {
+  const env = process.env;
+  const base = env['OUTRIDER_CACHE'] ?? join(env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'outrider');
+  return join(base, 'tools');
+}
+
+async function goToolsDir(tools: GoTools): Promise<string> {
+  const hash = createHash('sha256');
+  hash.update(JSON.stringify([process.arch, tools.packages, tools.linkValues ?? {}]));
+  const entries = await readdir(tools.moduleDir, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  for (const file of files.sort()) hash.update(file.slice(tools.moduleDir.length)).update(await readFile(file));
+  return join(toolCache(), `${tools.name}-${tools.version}-${hash.digest('hex').slice(0, 8)}`);
+}
+
+function goBuild(go: string, tools: GoTools, outDir: string): Promise<void> {
+  const values = Object.entries(tools.linkValues ?? {}).map(([variable, value]) => `-X ${variable}=${value}`);
+  const args = ['build', '-ldflags', ['-s', '-w', ...values].join(' '), '-o', `${outDir}/`, ...tools.packages];
+  const env = { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-trimpath -buildvcs=false -mod=readonly', GOWORK: 'off' };
+  return new Promise((resolve, reject) => {
+    const child = spawn(go, args, { cwd: tools.moduleDir, env, stdio: ['ignore', 'ignore', 'pipe'] });
+    let tail = '';
+    child.stderr.setEncoding('utf8').on('data', (chunk: string) => (tail = (tail + chunk).slice(-2000)));
+    child.on('error', reject);
+    child.on('close', (code) => {
+      if (code === 0) return resolve();
+      const reason = tail.trim().split('\n').slice(-3).join(' | ');
+      reject(new ToolError(`building ${tools.name} ${tools.version} failed: ${reason}`));
+    });
+  });
+}
+
+function findGo(name: string): string {
+  // The official archive unpacks to /usr/local/go and leaves PATH to the person (go.dev/doc/install).
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/go/bin'];
+  const found = folders.map((folder) => join(folder, 'go')).find((path) => existsSync(path));
+  if (found) return found;
+  throw new ToolError(`Go is needed to build ${name}: install Go 1.26 or newer from https://go.dev/dl and run again`);
+}
