@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { SignJWT, importJWK } from 'jose';
-import type { SigningKey } from './secrets.ts';
+import type { SigningKey } from './state/secrets.ts';
 
 /** The plane takes nothing from its supervisor that lives longer. */
 const LONGEST_SECONDS = 300;

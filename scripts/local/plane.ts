@@ -1,27 +1,27 @@
-import { once } from 'node:events';
-import { createServer } from 'node:net';
-import { networkInterfaces } from 'node:os';
-import { dirname, join } from 'node:path';
 import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { openDataDir, writeWhole } from './data-dir.ts';
-import type { DataDir } from './data-dir.ts';
+import { defaultUrl, dialable, freePort, hostOf, socketAddress } from './address.ts';
+import { openDataDir, writeWhole } from './state/data-dir.ts';
+import type { DataDir } from './state/data-dir.ts';
 import { mintToken } from './mint.ts';
-import { Problem, codeOf, reasonOf } from './problem.ts';
+import { Problem, reasonOf } from './problem.ts';
 import { bundleWorker } from './runtime/bundle.ts';
 import { migrate } from './runtime/database.ts';
 import { LogFile } from './runtime/log-file.ts';
 import { Supervisor, endOrphan } from './runtime/supervisor.ts';
+import type { LogEntry } from './runtime/workerd.ts';
 import { planeConfig } from './runtime/workerd-config.ts';
 import type { WorkerManifest } from './runtime/wrangler.ts';
 import { readManifest } from './runtime/wrangler.ts';
-import { loadSecrets } from './secrets.ts';
-import type { Secrets, SigningKey } from './secrets.ts';
+import { loadSecrets } from './state/secrets.ts';
+import type { Secrets, SigningKey } from './state/secrets.ts';
 import { givenCertificate, ownCertificate } from './tls/certificate.ts';
 import type { ServerCertificate } from './tls/certificate.ts';
 
-const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+/** The checkout. */
+export const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 /** Names that the plane's own certificate always has: the supervisor and `kubectl` on this machine. */
 const LOOPBACK_NAMES = ['127.0.0.1', '::1', 'localhost'];
 /** A certificate is looked at this often: it is renewed 30 days before its end, so half a day is nothing. */
@@ -31,20 +31,21 @@ const RENEWAL_CHECK_MS = 12 * 3_600_000;
 export interface PlaneOptions {
   readonly dataDir: string;
   /** Address or name to listen on. @default '127.0.0.1' */
-  readonly host?: string;
+  readonly host?: string | undefined;
   /** Port to listen on; 0 or none: a free one. */
-  readonly port?: number;
+  readonly port?: number | undefined;
   /** What people and agents dial, when it differs from where the plane listens: `https://` and no path. */
-  readonly url?: string;
+  readonly url?: string | undefined;
   /** More names for the plane's own certificate. */
-  readonly sans?: readonly string[];
+  readonly sans?: readonly string[] | undefined;
   /** PEM files of a certificate chain and its key, instead of the plane's own. */
-  readonly certificate?: { readonly certificateFile: string; readonly keyFile: string };
-  readonly agentImage?: string;
+  readonly certificate?: { readonly certificateFile: string; readonly keyFile: string } | undefined;
+  /** @default the published one of this version */
+  readonly agentImage?: string | undefined;
   /** Folder with wrangler.toml. @default the checkout */
   readonly project?: string;
-  /** Lines for a person, such as the Worker's warnings. */
-  readonly say?: (line: string) => void;
+  /** Hears what a person should: the Worker's warnings and errors, and when workerd is started again. */
+  readonly say?: ((line: string) => void) | undefined;
 }
 
 /** A plane that runs on this machine. */
@@ -53,6 +54,8 @@ export interface Plane {
   readonly url: string;
   /** CA in PEM that its clients need, or empty when the public ones will do. */
   readonly caPem: string;
+  /** The same in a file, or null. */
+  readonly caFile: string | null;
   /** Chain in PEM that it serves. */
   readonly chainPem: string;
   /** Where it listens, as this machine dials it. */
@@ -103,14 +106,14 @@ async function startIn(dir: DataDir, options: PlaneOptions): Promise<Plane> {
   const publicHost = hostOf(url);
   const readCertificate = (): Promise<ServerCertificate> =>
     options.certificate
-      ? givenCertificate(options.certificate.certificateFile, options.certificate.keyFile, publicHost)
+      ? givenCertificate(dir, options.certificate, publicHost)
       : ownCertificate(dir, [...new Set([publicHost, ...LOOPBACK_NAMES, ...(options.sans ?? [])])]);
   let certificate = await readCertificate();
 
   const logFile = new LogFile(join(dir.logs, 'workerd.log'));
-  const log = (line: string, level: string): void => {
+  const log = ({ line, level, message }: LogEntry): void => {
     logFile.append(line);
-    if (level === 'warn' || level === 'error') options.say?.(line);
+    if (level === 'warn' || level === 'error') options.say?.(`${level}: ${message}`);
   };
   for (const { binding, migrations } of manifest.databases) {
     await migrate({ folder: dir.d1, binding, migrations, log });
@@ -131,7 +134,7 @@ async function startIn(dir: DataDir, options: PlaneOptions): Promise<Plane> {
         manifest,
         script: 'worker.js',
         texts,
-        address: `${host.includes(':') ? `[${host}]` : host}:${port}`,
+        address: socketAddress(host, port),
         tls: certificate,
         objects: dir.objects,
         d1: dir.d1,
@@ -156,6 +159,7 @@ async function startIn(dir: DataDir, options: PlaneOptions): Promise<Plane> {
   return {
     url,
     caPem: certificate.ca,
+    caFile: certificate.caFile,
     get chainPem() {
       return certificate.chain;
     },
@@ -200,49 +204,3 @@ async function defaultAgentImage(): Promise<string> {
   const file: unknown = JSON.parse(await readFile(join(PROJECT, 'package.json'), 'utf8'));
   return `docker.io/outrider/agent:${z.object({ version: z.string() }).parse(file).version}`;
 }
-
-/**
- * The port asked for, or a free one, checked by listening on it.
- *
- * @throws {Problem} when it is taken or not to be had.
- */
-async function freePort(host: string, port: number): Promise<number> {
-  const server = createServer();
-  try {
-    server.listen({ host, port, exclusive: true });
-    await once(server, 'listening');
-    const address = server.address();
-    return typeof address === 'object' && address ? address.port : port;
-  } catch (error) {
-    throw new Problem(listenFailure(error, host, port), { cause: error });
-  } finally {
-    server.close();
-  }
-}
-
-const LISTEN_FAILURES: Readonly<Record<string, (host: string, port: number) => string>> = {
-  EADDRINUSE: (host, port) => `port ${port} on ${host} is in use: stop what uses it, or choose another with --port`,
-  EACCES: (_, port) => `port ${port} needs more rights than this user has: choose one above 1023 with --port`,
-  EADDRNOTAVAIL: (host) => `${host} is not an address of this machine: choose another with --host`,
-  ENOTFOUND: (host) => `${host} is not a name that resolves: choose another with --host`,
-};
-
-const listenFailure = (error: unknown, host: string, port: number): string =>
-  LISTEN_FAILURES[codeOf(error) ?? '']?.(host, port) ?? `cannot listen on ${host} port ${port}: ${reasonOf(error)}`;
-
-const ANY_ADDRESS = new Set(['0.0.0.0', '::']);
-
-/** Who listens on every address is dialled on one: the first that another machine can reach, if there is one. */
-function defaultUrl(host: string, port: number): string {
-  const own = ANY_ADDRESS.has(host)
-    ? (Object.values(networkInterfaces())
-        .flatMap((entries) => entries ?? [])
-        .find((entry) => !entry.internal && entry.family === 'IPv4')?.address ?? '127.0.0.1')
-    : host;
-  return `https://${own.includes(':') ? `[${own}]` : own}:${port}`;
-}
-
-/** Host of a URL, an IPv6 address without its brackets. */
-const hostOf = (url: string): string => new URL(url).hostname.replaceAll(/^\[|\]$/g, '');
-
-const dialable = (host: string): string => (host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host);

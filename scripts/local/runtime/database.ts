@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { z } from 'zod';
 import { codeOf, Problem, reasonOf } from '../problem.ts';
-import { writeWhole } from '../data-dir.ts';
+import { writeWhole } from '../state/data-dir.ts';
 import { databaseConfig } from './workerd-config.ts';
 import { startWorkerd } from './workerd.ts';
+import type { WorkerdOptions } from './workerd.ts';
 
 /** As `wrangler d1 migrations apply` records them, so that either finds what the other did. */
 const RECORD = `CREATE TABLE IF NOT EXISTS d1_migrations (
@@ -34,7 +35,7 @@ export interface MigrateOptions {
   readonly binding: string;
   /** Folder with `NNNN_name.sql`, applied in the order of their names. */
   readonly migrations: string;
-  readonly log: (line: string, level: string) => void;
+  readonly log: WorkerdOptions['log'];
 }
 
 /**

@@ -1,5 +1,5 @@
 import { appendFileSync, renameSync, statSync } from 'node:fs';
-import { SECRET_MODE } from '../data-dir.ts';
+import { SECRET_MODE } from '../state/data-dir.ts';
 
 /** Two files of this size are kept, so a chatty client cannot fill the disk with what it makes the plane log. */
 const ROTATE_BYTES = 16 * 1024 * 1024;

@@ -1,8 +1,8 @@
 import { readFile, rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { readIfThere, writeWhole } from '../data-dir.ts';
+import { readIfThere, writeWhole } from '../state/data-dir.ts';
 import { reasonOf } from '../problem.ts';
-import { startWorkerd } from './workerd.ts';
+import { logEntry, startWorkerd } from './workerd.ts';
 import type { Workerd, WorkerdOptions } from './workerd.ts';
 
 /** First wait after workerd ended by itself; doubled each time. */
@@ -72,19 +72,19 @@ export class Supervisor {
       this.#workerd = undefined;
       if (signal.aborted) return;
       if (Date.now() - startedAt > STEADY_MS) wait = FIRST_WAIT_MS;
-      this.#say('error', `workerd ended by itself; starting it again in ${wait} ms`);
+      this.#say(`workerd ended by itself; starting it again in ${wait} ms`);
       await delay(wait, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
       wait = Math.min(wait * 2, LONGEST_WAIT_MS);
       startedAt = Date.now();
-      await this.#launch().catch((error: unknown) => this.#say('error', reasonOf(error)));
+      await this.#launch().catch((error: unknown) => this.#say(reasonOf(error)));
       // A stop that came while it was starting found nothing to end.
       if (signal.aborted) await this.#end();
     }
   }
 
-  #say(level: string, message: string): void {
-    this.#options.log(JSON.stringify({ timestamp: Date.now(), level, message }), level);
+  #say(message: string): void {
+    this.#options.log(logEntry('error', message));
   }
 }
 

@@ -41,6 +41,15 @@ export function workerdBinary(): string {
 const logLine = z.looseObject({ level: z.string(), message: z.string() });
 const controlLine = z.object({ event: z.literal('listen'), socket: z.string(), port: z.number() });
 
+/** One line of the log. */
+export interface LogEntry {
+  /** The whole of it, as JSON. */
+  readonly line: string;
+  /** `error`, `warn`, `log`, … */
+  readonly level: string;
+  readonly message: string;
+}
+
 /** A running workerd. */
 export interface Workerd {
   readonly pid: number;
@@ -56,8 +65,8 @@ export interface WorkerdOptions {
   readonly config: string;
   /** Names of the sockets that must listen before it counts as ready. */
   readonly sockets: readonly string[];
-  /** Called with every line that it writes, and its level (`error`, `warn`, `log`, …). */
-  readonly log: (line: string, level: string) => void;
+  /** Called with every line that it writes. */
+  readonly log: (entry: LogEntry) => void;
 }
 
 /**
@@ -81,10 +90,10 @@ export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
   const lastLines: string[] = [];
   for (const stream of [stdout, stderr]) {
     createInterface({ input: stream }).on('line', (line) => {
-      const { text, level, message } = readLine(line, stream === stderr);
-      if (level === 'error') lastLines.push(message);
+      const entry = readLine(line, stream === stderr);
+      if (entry.level === 'error') lastLines.push(entry.message);
       if (lastLines.length > LAST_LINES) lastLines.shift();
-      options.log(text, level);
+      options.log(entry);
     });
   }
   try {
@@ -102,14 +111,19 @@ function environment(): NodeJS.ProcessEnv {
   return { PATH, TMPDIR, TZ, SSL_CERT_FILE, SSL_CERT_DIR };
 }
 
-function readLine(line: string, isStderr: boolean): { text: string; level: string; message: string } {
+function readLine(line: string, isStderr: boolean): LogEntry {
   try {
     const { level, message } = logLine.parse(JSON.parse(line));
-    return { text: line, level, message };
+    return { line, level, message };
   } catch {
     const level = isStderr ? 'error' : 'log';
-    return { text: JSON.stringify({ timestamp: Date.now(), level, message: line }), level, message: line };
+    return logEntry(level, line);
   }
+}
+
+/** An entry of the supervisor's own, in workerd's form. */
+export function logEntry(level: 'error' | 'log', message: string): LogEntry {
+  return { line: JSON.stringify({ timestamp: Date.now(), level, message }), level, message };
 }
 
 async function listening(

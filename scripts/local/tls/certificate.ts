@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
-import { PUBLIC_MODE, readIfThere, writeWhole } from '../data-dir.ts';
-import type { DataDir } from '../data-dir.ts';
+import { PUBLIC_MODE, readIfThere, writeWhole } from '../state/data-dir.ts';
+import type { DataDir } from '../state/data-dir.ts';
 import { Problem, reasonOf } from '../problem.ts';
 import type { KeyPairPem } from './issue.ts';
 
@@ -19,6 +19,8 @@ export interface ServerCertificate {
   readonly key: string;
   /** CA in PEM that clients need, or empty when the public ones will do. */
   readonly ca: string;
+  /** The same in a file, or null. */
+  readonly caFile: string | null;
   /** Whether another should take its place by now. */
   needsRenewal(now?: Date): boolean;
 }
@@ -53,6 +55,7 @@ export async function ownCertificate(dir: DataDir, names: readonly string[]): Pr
     chain: server.certificate,
     key: server.key,
     ca: authority.certificate,
+    caFile: dir.caFile,
     needsRenewal: (now = new Date()) => nearEnd(parsed, now),
   };
 }
@@ -107,8 +110,8 @@ function serves(server: KeyPairPem, authority: KeyPairPem, names: readonly strin
  * @throws {Problem} when a file is unreadable, the two do not match, the certificate has ended, or does not name the host.
  */
 export async function givenCertificate(
-  certificateFile: string,
-  keyFile: string,
+  dir: DataDir,
+  { certificateFile, keyFile }: { certificateFile: string; keyFile: string },
   host: string,
 ): Promise<ServerCertificate> {
   const [chain, key] = [await readGiven(certificateFile, '--cert'), await readGiven(keyFile, '--key')];
@@ -129,10 +132,14 @@ export async function givenCertificate(
   const last = parse(certificatesIn(chain).at(-1), certificateFile);
   const selfSigned = last.checkIssued(last) && last.verify(last.publicKey);
   const isPublic = rootCertificates.some((root) => new X509Certificate(root).fingerprint256 === last.fingerprint256);
+  const ca = selfSigned && !isPublic ? `${last.toString().trimEnd()}\n` : '';
+  const caFile = ca === '' ? null : join(dir.tls, 'given-ca.crt');
+  if (caFile !== null) await writeWhole(caFile, ca, PUBLIC_MODE);
   return {
     chain,
     key,
-    ca: selfSigned && !isPublic ? `${last.toString().trimEnd()}\n` : '',
+    ca,
+    caFile,
     // Replacing it is the person's: a restart reads the file again.
     needsRenewal: () => false,
   };

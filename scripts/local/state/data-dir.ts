@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { Problem, codeOf, reasonOf } from './problem.ts';
+import { Problem, codeOf, reasonOf } from '../problem.ts';
 
 /** Readable by the owner only: everything but the CA certificate. */
 export const SECRET_MODE = 0o600;
@@ -107,7 +107,11 @@ export async function writeWhole(
     }
     await rename(partial, path);
     const folder = await open(dirname(path), 'r');
-    await folder.sync().finally(async () => folder.close());
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
   } catch (error) {
     await rm(partial, { force: true });
     throw new Problem(`cannot write ${path}: ${reasonOf(error)}`, { cause: error });

@@ -1,0 +1,81 @@
+import { request } from 'node:https';
+import { text } from 'node:stream/consumers';
+import { checkServerIdentity } from 'node:tls';
+import type { z } from 'zod';
+import { hostOf } from './address.ts';
+import { Problem, reasonOf } from './problem.ts';
+import type { Plane } from './plane.ts';
+
+/** The first answer of a Worker that has just started includes the hash of a password. */
+const ANSWER_MS = 30_000;
+/** How much of an error's body is worth a place in a line. */
+const QUOTED_CHARACTERS = 200;
+
+/** A call of the plane's own API. */
+export interface Call<T> {
+  readonly method: 'GET' | 'POST' | 'PUT';
+  readonly path: string;
+  readonly token: string;
+  readonly body?: unknown;
+  readonly answer: z.ZodType<T>;
+}
+
+/**
+ * Calls the API of a plane on this machine. The address that it listens on is dialled, whatever its URL: a name may resolve elsewhere, or
+ * nowhere yet. The certificate must be the very one that the supervisor serves, for the host of the URL.
+ *
+ * @throws {Problem} for any answer but 2xx with the body expected.
+ */
+export async function call<T>(plane: Plane, { method, path, token, body, answer }: Call<T>): Promise<T> {
+  const what = `${method} ${path}`;
+  let outcome: { status: number; body: string };
+  try {
+    outcome = await send(plane, { method, path, token }, body === undefined ? undefined : JSON.stringify(body));
+  } catch (error) {
+    throw new Problem(`the plane did not answer ${what}: ${reasonOf(error)}`, { cause: error });
+  }
+  if (outcome.status < 200 || outcome.status > 299) {
+    const quoted = outcome.body.slice(0, QUOTED_CHARACTERS).replaceAll(/\s+/g, ' ');
+    throw new Problem(`the plane answered ${what} with ${outcome.status}: ${quoted}`);
+  }
+  try {
+    return answer.parse(JSON.parse(outcome.body));
+  } catch (error) {
+    // The body stays out of the message: it may hold a credential.
+    throw new Problem(`the plane answered ${what} with a body of another shape`, { cause: error });
+  }
+}
+
+async function send(
+  plane: Plane,
+  head: { method: string; path: string; token: string },
+  body: string | undefined,
+): Promise<{ status: number; body: string }> {
+  const url = new URL(head.path, plane.url);
+  const { promise, resolve, reject } = Promise.withResolvers<{ status: number; body: string }>();
+  const outgoing = request(
+    {
+      host: plane.host,
+      port: plane.port,
+      method: head.method,
+      path: url.pathname,
+      headers: {
+        host: url.host,
+        authorization: `Bearer ${head.token}`,
+        ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+      },
+      agent: false,
+      timeout: ANSWER_MS,
+      ca: plane.chainPem,
+      allowPartialTrustChain: true,
+      checkServerIdentity: (_, certificate) => checkServerIdentity(hostOf(plane.url), certificate),
+    },
+    (response) => {
+      text(response).then((read) => resolve({ status: response.statusCode ?? 0, body: read }), reject);
+    },
+  );
+  outgoing.on('error', reject);
+  outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer within ${ANSWER_MS / 1000} s`)));
+  outgoing.end(body);
+  return promise;
+}

@@ -1,0 +1,160 @@
+import { isIP } from 'node:net';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Problem, reasonOf } from './problem.ts';
+
+/** What relative paths are relative to. */
+export interface Base {
+  /** The checkout: holds the default data folder. */
+  readonly project: string;
+  /** Where the person is. */
+  readonly cwd: string;
+}
+
+/** What `npm start` was asked for, checked. */
+export interface Options {
+  readonly host: string;
+  readonly port: number;
+  readonly dataDir: string;
+  readonly url: string | undefined;
+  readonly sans: readonly string[];
+  readonly certificate: { readonly certificateFile: string; readonly keyFile: string } | undefined;
+  readonly agentImage: string | undefined;
+  readonly json: boolean;
+  readonly help: boolean;
+}
+
+export const HELP = `Runs Outrider on this machine: the plane, its database and its objects, over HTTPS.
+
+Usage: npm start -- [option…]
+
+  --port <number>       port to listen on (default 8443; 0 takes a free one)
+  --host <address>      address to listen on (default 127.0.0.1; 0.0.0.0 for every one)
+  --data-dir <folder>   where state is kept (default .outrider)
+  --url <https://…>     what people and clusters dial, when it differs from --host and --port
+  --san <name>          one more name or address for the plane's own certificate; may be repeated
+  --cert <file>         certificate chain in PEM, instead of one by the plane's own CA
+  --key <file>          its private key in PEM
+  --agent-image <ref>   image of the agent that imported clusters run
+  --json                print one line of JSON when ready, for scripts
+  --help                print this
+
+State survives restarts and crashes. Ctrl-C stops it; a second Ctrl-C does not wait.
+`;
+
+const DEFAULT_PORT = 8443;
+const HIGHEST_PORT = 65_535;
+/** RFC 1123 §2.1, with a wildcard as the first label where a certificate may have one. */
+const DNS_NAME = /^(\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i;
+const LONGEST_DNS_NAME = 253;
+/** What a container engine takes for an image, roughly (distribution/reference): enough to refuse a space, a quote or a line end. */
+const IMAGE = /^[a-z0-9][\w.:/@-]{0,510}$/i;
+
+/**
+ * Reads the command line.
+ *
+ * @param arguments_ without the program's own two.
+ * @returns options with absolute paths.
+ * @throws {Problem} with exit code 2 and what is wrong.
+ */
+export function readOptions(arguments_: readonly string[], base: Base): Options {
+  const given = parse(arguments_);
+  return {
+    host: checkHost(given.host ?? '127.0.0.1'),
+    port: checkPort(given.port ?? String(DEFAULT_PORT)),
+    dataDir:
+      given['data-dir'] === undefined
+        ? join(base.project, '.outrider')
+        : checkPath(given['data-dir'], '--data-dir', base),
+    url: given.url === undefined ? undefined : checkUrl(given.url),
+    sans: (given.san ?? []).map((name) => checkName(name, '--san')),
+    certificate: checkCertificate(given.cert, given.key, given.san ?? [], base),
+    agentImage: given['agent-image'] === undefined ? undefined : checkImage(given['agent-image']),
+    json: given.json ?? false,
+    help: given.help ?? false,
+  };
+}
+
+const wrong = (message: string): Problem =>
+  new Problem(`${message} (npm start -- --help lists the options)`, { exitCode: 2 });
+
+function parse(arguments_: readonly string[]) {
+  try {
+    const { values, tokens } = parseArgs({
+      args: [...arguments_],
+      tokens: true,
+      options: {
+        host: { type: 'string' },
+        port: { type: 'string' },
+        'data-dir': { type: 'string' },
+        url: { type: 'string' },
+        san: { type: 'string', multiple: true },
+        cert: { type: 'string' },
+        key: { type: 'string' },
+        'agent-image': { type: 'string' },
+        json: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+    const names = tokens.filter((token) => token.kind === 'option').map(({ name }) => name);
+    const twice = names.find((name, index) => name !== 'san' && names.indexOf(name) !== index);
+    if (twice !== undefined) throw new Error(`--${twice} was given twice`);
+    return values;
+  } catch (error) {
+    // Node's message may go on with advice on its own second line or sentence.
+    const [first = ''] = reasonOf(error).split(/\n|\. /);
+    throw wrong(first.replace(/\.$/, ''));
+  }
+}
+
+function checkPath(value: string, option: string, base: Base): string {
+  if (value.trim() === '') throw wrong(`${option} needs a value`);
+  return resolve(base.cwd, value);
+}
+
+function checkPort(value: string): number {
+  const port = /^\d{1,5}$/.test(value) ? Number(value) : Number.NaN;
+  if (!(port <= HIGHEST_PORT)) throw wrong(`--port must be a number from 0 to ${HIGHEST_PORT}, not '${value}'`);
+  return port;
+}
+
+function checkName(value: string, option: string): string {
+  const name = value.replaceAll(/^\[|\]$/g, '');
+  if (isIP(name) === 0 && (!DNS_NAME.test(name) || name.length > LONGEST_DNS_NAME)) {
+    throw wrong(`${option} must be a host name or an IP address, not '${value}'`);
+  }
+  return name;
+}
+
+function checkHost(value: string): string {
+  const host = checkName(value, '--host');
+  if (host.includes('*')) throw wrong(`--host must be one host; 0.0.0.0 stands for every address`);
+  return host;
+}
+
+function checkUrl(value: string): string {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (url?.protocol !== 'https:') throw wrong(`--url must begin with https://, not '${value}'`);
+  if (url.username || url.password) throw wrong('--url must not hold a user name or password');
+  if (url.pathname !== '/' || url.search || url.hash)
+    throw wrong('--url must have no path: the plane owns the whole host');
+  checkName(url.hostname, '--url');
+  return url.origin;
+}
+
+function checkCertificate(
+  certificateFile: string | undefined,
+  keyFile: string | undefined,
+  sans: readonly string[],
+  base: Base,
+) {
+  if (certificateFile === undefined && keyFile === undefined) return undefined;
+  if (certificateFile === undefined || keyFile === undefined) throw wrong('--cert and --key go together');
+  if (sans.length > 0) throw wrong(`--san is for the plane's own certificate: leave it out with --cert`);
+  return { certificateFile: checkPath(certificateFile, '--cert', base), keyFile: checkPath(keyFile, '--key', base) };
+}
+
+function checkImage(value: string): string {
+  if (!IMAGE.test(value)) throw wrong(`--agent-image must be an image reference, not '${value}'`);
+  return value;
+}
