@@ -1,0 +1,53 @@
+/**
+ * All of `npm test`. `npm test -- <part, path or test name> …` runs what matches. The last line is the count, alone:
+ * `N passed, N failed, N skipped`; each check of `npm run check` counts as one test.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { runChecks } from '../check/run.ts';
+import { startInstall } from './install.ts';
+import { isProject } from './parts.ts';
+import type { Part } from './parts.ts';
+import { select } from './select.ts';
+import { add, NOTHING, ONE_FAILED, succeeded } from './tally.ts';
+import type { Tally } from './tally.ts';
+import { PROJECT, runProject } from './vitest.ts';
+
+const strict = process.env['CI'] === 'true';
+const selection = select(process.argv.slice(2), (word) => word.includes('/') || existsSync(join(PROJECT, word)));
+
+// Building Kubernetes takes minutes when its cache is cold: it starts now, and is awaited by the one part that needs it.
+const install = selection.parts.includes('e2e') ? startInstall() : undefined;
+
+async function run(part: Part): Promise<Tally> {
+  if (!isProject(part)) {
+    const results = await runChecks((line) => console.log(line));
+    const failed = results.filter(({ ok }) => !ok).length;
+    return { passed: results.length - failed, failed, skipped: 0 };
+  }
+  if (part === 'e2e') {
+    const lacking = await install?.done;
+    if (lacking !== undefined) {
+      console.error(`✗ e2e cannot run: ${lacking}`);
+      return strict ? ONE_FAILED : { ...NOTHING, skipped: 1 };
+    }
+  }
+  return runProject(part, selection);
+}
+
+let total = NOTHING;
+const times: string[] = [];
+for (const part of selection.parts) {
+  console.log(`\n── ${part}`);
+  const started = performance.now();
+  const tally = await run(part);
+  total = add(total, tally);
+  times.push(`${part} ${((performance.now() - started) / 1000).toFixed(1)} s`);
+}
+
+if (total.passed + total.failed === 0) console.error('✗ no test ran');
+if (strict && total.skipped > 0) console.error('✗ CI=true: nothing may be skipped');
+console.log(`\n${times.join(', ')}`);
+console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+process.exitCode = succeeded(total, strict) ? 0 : 1;

@@ -1,0 +1,19 @@
+/** The parts of `npm test`, in order: what fails fastest and explains most comes first. */
+export const PARTS = ['check', 'unit', 'conformance', 'conformance-workerd', 'workerd', 'e2e'] as const;
+
+export type Part = (typeof PARTS)[number];
+
+/** The projects of vitest.config.ts. */
+export type Project = Exclude<Part, 'check'>;
+
+/** Where the tests of a project lie. */
+export const FOLDERS = {
+  unit: ['schema', 'workers', 'agent', 'scripts'],
+  conformance: ['test/conformance'],
+  'conformance-workerd': ['test/conformance'],
+  workerd: ['test/workerd'],
+  e2e: ['test/e2e'],
+} as const satisfies Record<Project, readonly string[]>;
+
+export const isPart = (word: string): word is Part => PARTS.some((part) => part === word);
+export const isProject = (part: Part): part is Project => part !== 'check';
