@@ -1,0 +1,94 @@
+import type { AccessSnapshot, Principal } from '#schema/access.ts';
+import { OutriderError } from '#schema/errors.ts';
+import { decide, type Identity, type RequestFacts } from '../authz/policy.ts';
+import { UNKNOWN_FOR_MS } from './limits.ts';
+
+/** What the snapshot's holder asks of its object. */
+export interface AccessDeps {
+  now(): number;
+  /** The stored snapshot, if any. */
+  load(): AccessSnapshot | null;
+  /** Keeps a snapshot over evictions, where the object keeps anything. */
+  save(snapshot: AccessSnapshot): void;
+  /** Builds the current snapshot from the plane's database; null: there is no such cluster. */
+  pull(): Promise<AccessSnapshot | null>;
+}
+
+/**
+ * The access snapshot of one cluster (`design.md` §2): the newest version wins, whatever the order of arrival. It is pulled, once for all who wait, only when
+ * there is none or when a token says that a newer one knows its person.
+ */
+export class Access {
+  readonly #deps: AccessDeps;
+  #held: AccessSnapshot | null | undefined;
+  #pulling: Promise<AccessSnapshot | null> | null = null;
+  #unknownUntil = 0;
+
+  constructor(deps: AccessDeps) {
+    this.#deps = deps;
+  }
+
+  get held(): AccessSnapshot | null {
+    if (this.#held === undefined) this.#held = this.#deps.load();
+    return this.#held;
+  }
+
+  /** Takes a pushed snapshot if it is newer; returns the version held afterwards. */
+  put(snapshot: AccessSnapshot): number {
+    const held = this.held;
+    if (held !== null && held.version >= snapshot.version) return held.version;
+    this.#held = snapshot;
+    this.#deps.save(snapshot);
+    return snapshot.version;
+  }
+
+  /** The cluster is gone. */
+  forget(): void {
+    this.#held = null;
+  }
+
+  /** The held snapshot, or a pulled one. */
+  async current(): Promise<AccessSnapshot> {
+    const snapshot = this.held ?? (await this.#pull());
+    if (snapshot === null) throw new OutriderError('unknown_cluster', 'there is no such cluster');
+    return snapshot;
+  }
+
+  /**
+   * Who the API server is to be told is calling.
+   * @throws OutriderError with the refusal; access_unavailable when a pull is needed and fails.
+   */
+  async authorize(principal: Principal, facts: RequestFacts): Promise<Identity> {
+    const seconds = Math.floor(this.#deps.now() / 1000);
+    let decision = decide(await this.current(), principal, facts, seconds);
+    if (decision.allow === 'unknown') {
+      const newer = await this.#pull();
+      if (newer === null) throw new OutriderError('unknown_cluster', 'there is no such cluster');
+      decision = decide(newer, principal, facts, seconds);
+    }
+    if (decision.allow === true) return decision.identity;
+    if (decision.allow === false) throw new OutriderError(decision.code, decision.message);
+    throw new OutriderError('access_unavailable', 'the access data is older than the token; try again');
+  }
+
+  async #pull(): Promise<AccessSnapshot | null> {
+    if (this.#deps.now() < this.#unknownUntil) return null;
+    this.#pulling ??= this.#fetch().finally(() => (this.#pulling = null));
+    return await this.#pulling;
+  }
+
+  async #fetch(): Promise<AccessSnapshot | null> {
+    let snapshot: AccessSnapshot | null;
+    try {
+      snapshot = await this.#deps.pull();
+    } catch {
+      throw new OutriderError('access_unavailable', "the plane's database cannot be reached; try again");
+    }
+    if (snapshot === null) {
+      this.#unknownUntil = this.#deps.now() + UNKNOWN_FOR_MS;
+      return null;
+    }
+    this.put(snapshot);
+    return this.held;
+  }
+}

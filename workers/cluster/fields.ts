@@ -1,0 +1,37 @@
+import type { Field } from '#schema/protocol/head.ts';
+import { impersonationFields } from '../authz/impersonate.ts';
+import type { Identity } from '../authz/policy.ts';
+
+/** Header fields by which a Worker tells the object what it has found out. The Worker deletes a client's own before it sets them; nothing else can reach an object. */
+export const PRINCIPAL_HEADER = 'outrider-principal';
+export const ACCEPT_ENCODING_HEADER = 'outrider-accept-encoding';
+export const REQUEST_ID_HEADER = 'x-request-id';
+
+/** Fields of the connection to this object, and of the Worker's own, that mean nothing to the API server. */
+const OWN = new Set([
+  PRINCIPAL_HEADER,
+  ACCEPT_ENCODING_HEADER,
+  'accept-encoding',
+  'connection',
+  'host',
+  'upgrade',
+  'sec-websocket-accept',
+  'sec-websocket-extensions',
+  'sec-websocket-key',
+  'sec-websocket-version',
+]);
+
+/** Fields that carry an identity, however they came here: the Worker has refused or removed them, and none may stand beside ours. */
+const IDENTITY = /^(authorization$|impersonate-|x-remote-|cookie$)/;
+
+/** The fields of a request to the API server: the client's, then the identity that was decided. */
+export function requestFields(headers: Headers, identity: Identity): Field[] {
+  const fields: Field[] = [];
+  for (const [name, value] of headers) {
+    if (!OWN.has(name) && !IDENTITY.test(name)) fields.push([name, value]);
+  }
+  const acceptEncoding = headers.get(ACCEPT_ENCODING_HEADER);
+  if (acceptEncoding !== null) fields.push(['accept-encoding', acceptEncoding]);
+  fields.push(...impersonationFields(identity));
+  return fields;
+}

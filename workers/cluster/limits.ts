@@ -1,0 +1,31 @@
+/** Every number of the cluster object, with its reason. */
+
+/** How long a request waits for a tunnel that has just been lost, ms: a deploy or a rollout brings it back within three seconds. */
+export const TUNNEL_WAIT_MS = 5_000;
+
+/** A tunnel that has been gone for longer is down: waiting would only make every call slow (rancher#39597). */
+export const TUNNEL_RECENTLY_MS = 60_000;
+
+/** Requests that may wait for a tunnel at once; each holds its client's connection and little else. */
+export const MAX_WAITING = 1_000;
+
+/** Tunnels of one cluster: a Deployment of two, twice that in a rollout, and a margin for node agents. */
+export const MAX_TUNNELS = 64;
+
+/** What a client's WebSocket may have queued in memory before the rest goes to disk, octets. */
+export const UPLOAD_MEMORY_BYTES = 4 * 1024 * 1024;
+
+/** What all client WebSockets of a cluster may have on disk, octets: an object's SQLite takes 10 GB, and deployments of `kubectl cp` stay far below. */
+export const UPLOAD_DISK_BYTES = 2 * 1024 * 1024 * 1024;
+
+/** One row of spilled upload, octets: SQLite rows in objects end at 2 MB. */
+export const SPILL_ROW_BYTES = 1024 * 1024;
+
+/** A WebSocket message from the cluster is put together before it can be sent on. The API server writes at most 32 KiB at a time; this leaves room for other servers. */
+export const MAX_CLIENT_MESSAGE_BYTES = 4 * 1024 * 1024;
+
+/** How often a tunnel's silence is judged at most, ms: reading the platform's timestamp on each request would cost more than it tells. */
+export const SILENCE_CHECK_MS = 1_000;
+
+/** How long an answer "no such cluster" is believed by an object that holds nothing, ms. */
+export const UNKNOWN_FOR_MS = 2_000;

@@ -1,0 +1,198 @@
+import type { AgentPrincipal } from '#schema/access.ts';
+import { OutriderError } from '#schema/errors.ts';
+import { CLOSE_CODE_BASE, ProtocolCode, ProtocolError } from '#schema/protocol/codes.ts';
+import { HELLO_TIMEOUT_MS } from '#schema/protocol/limits.ts';
+import { log } from '../log.ts';
+import { MAX_TUNNELS } from './limits.ts';
+import type { TunnelStatus } from './object.ts';
+import type { Storage } from './storage.ts';
+import { Attachment, type Challenged, type Settled } from './tunnels/attachment.ts';
+import { challenge, settle } from './tunnels/handshake.ts';
+import { Pool } from './tunnels/pool.ts';
+import { Tunnel } from './tunnels/tunnel.ts';
+
+/** What the sockets ask of their object. */
+export interface SocketsDeps {
+  now(): number;
+  /** The lowest credential generation that is alive. Rejects when it cannot be known, or there is no such cluster. */
+  generation(): Promise<number>;
+  /** An agent has proven itself. */
+  settled(settled: Settled): void;
+}
+
+/**
+ * The agents' sockets of one object: hibernating, each with an attachment that says how far HELLO got. Sockets outlive the object's memory; a
+ * {@link Tunnel} is made for each when it wakes, under a new incarnation.
+ */
+export class Sockets {
+  readonly pool: Pool;
+  readonly #state: DurableObjectState;
+  readonly #storage: Storage;
+  readonly #deps: SocketsDeps;
+  readonly #tunnels = new Map<WebSocket, Tunnel>();
+  readonly #sockets = new Map<Tunnel, WebSocket>();
+  #incarnation = 0;
+
+  constructor(state: DurableObjectState, storage: Storage, deps: SocketsDeps) {
+    this.#state = state;
+    this.#storage = storage;
+    this.#deps = deps;
+    this.pool = new Pool({
+      now: deps.now,
+      pingedAt: (tunnel) => this.#pingedAt(tunnel),
+      lostAt: () => storage.lostAt(),
+      setLostAt: (at) => {
+        if (storage.exists) storage.setLostAt(at);
+      },
+    });
+    // The platform answers pings without waking the object; it matches text messages only (workerd#6062).
+    state.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'));
+    for (const socket of state.getWebSockets()) this.#wake(socket);
+  }
+
+  /** An agent dials; a Worker has checked its credential. */
+  accept(agent: AgentPrincipal): Response {
+    if (this.#tunnels.size >= MAX_TUNNELS)
+      throw new OutriderError('overloaded', 'too many tunnels of this cluster are open');
+    const { 0: client, 1: server } = new WebSocketPair();
+    this.#state.acceptWebSocket(server);
+    const { hello, attachment } = challenge(agent, this.#deps.now());
+    server.serializeAttachment(attachment);
+    const tunnel = this.#make(server);
+    tunnel.hello(hello);
+    setTimeout(() => {
+      if (tunnel.settled === null) tunnel.end(ProtocolCode.UNAUTHENTICATED, 'HELLO was not answered in time');
+    }, HELLO_TIMEOUT_MS);
+    return new Response(null, { status: 101, webSocket: client });
+  }
+
+  message(socket: WebSocket, message: string | ArrayBuffer): void {
+    const tunnel = this.#tunnels.get(socket);
+    if (tunnel === undefined) return;
+    if (typeof message === 'string') tunnel.end(ProtocolCode.PROTOCOL_ERROR, 'a text message other than ping');
+    else tunnel.receive(message, this.#deps.now());
+  }
+
+  closed(socket: WebSocket, code: number, reason: string): void {
+    this.#tunnels.get(socket)?.lost(`the agent's socket closed: ${code} ${reason}`.trim());
+  }
+
+  endAll(reason: string): void {
+    for (const tunnel of this.#tunnels.values()) tunnel.end(ProtocolCode.UNAUTHENTICATED, reason);
+  }
+
+  endGenerationsBefore(generation: number): void {
+    for (const tunnel of this.#tunnels.values()) {
+      if (tunnel.settled === null || tunnel.settled.agent.generation >= generation) continue;
+      tunnel.end(ProtocolCode.UNAUTHENTICATED, 'the cluster was imported again; this credential has ended');
+    }
+  }
+
+  status(): { tunnels: TunnelStatus[]; streams: number } {
+    const active = this.pool.active();
+    const tunnels = [...this.pool.all].map((tunnel): TunnelStatus => ({
+      instance: tunnel.instance,
+      role: tunnel.role,
+      state: tunnel.draining ? 'draining' : tunnel === active ? 'active' : 'standby',
+      since: tunnel.settledAt,
+      agentVersion: tunnel.settled?.agentVersion ?? '',
+      kubernetesVersion: tunnel.settled?.kubernetesVersion ?? '',
+    }));
+    return { tunnels, streams: [...this.pool.all].reduce((sum, tunnel) => sum + tunnel.openStreams, 0) };
+  }
+
+  /** After an eviction: the socket's attachment says what was settled with whom. */
+  #wake(socket: WebSocket): void {
+    const parsed = Attachment.safeParse(socket.deserializeAttachment());
+    if (!parsed.success) {
+      socket.close(CLOSE_CODE_BASE + ProtocolCode.INTERNAL, 'dial again');
+      return;
+    }
+    const tunnel = this.#make(socket);
+    if (parsed.data.state === 'settled') {
+      tunnel.settle(parsed.data, this.#nextIncarnation());
+      this.pool.add(tunnel);
+    }
+  }
+
+  #make(socket: WebSocket): Tunnel {
+    const tunnel = new Tunnel(
+      { send: (message) => socket.send(message), close: (code, reason) => socket.close(code, reason) },
+      {
+        onHello: (from, payload) => void this.#hello(from, socket, payload),
+        onDraining: (from) => {
+          if (from.settled !== null) socket.serializeAttachment(from.settled);
+          this.pool.changed(from, false);
+        },
+        onEnded: (from, reason) => this.#ended(from, socket, reason),
+      },
+      this.#deps.now(),
+    );
+    this.#tunnels.set(socket, tunnel);
+    this.#sockets.set(tunnel, socket);
+    return tunnel;
+  }
+
+  async #hello(tunnel: Tunnel, socket: WebSocket, payload: Uint8Array): Promise<void> {
+    const attachment = Attachment.safeParse(socket.deserializeAttachment());
+    if (attachment.data?.state !== 'challenged') return;
+    try {
+      this.#settle(tunnel, socket, await this.#prove(attachment.data, payload));
+    } catch (error) {
+      const { code, message } =
+        error instanceof ProtocolError
+          ? error
+          : new ProtocolError(ProtocolCode.INTERNAL, 'access cannot be decided now; dial again');
+      tunnel.end(code, message);
+    }
+  }
+
+  async #prove(challenged: Challenged, payload: Uint8Array): Promise<Settled> {
+    const settled = await settle(challenged, payload, this.#deps.now());
+    if (challenged.agent.generation < (await this.#deps.generation())) {
+      throw new ProtocolError(
+        ProtocolCode.UNAUTHENTICATED,
+        'the cluster was imported again; this credential has ended',
+      );
+    }
+    return settled;
+  }
+
+  #settle(tunnel: Tunnel, socket: WebSocket, settled: Settled): void {
+    if (!this.#tunnels.has(socket)) return;
+    this.#storage.create();
+    socket.serializeAttachment(settled);
+    tunnel.settle(settled, this.#nextIncarnation());
+    if (!this.pool.add(tunnel)) {
+      tunnel.end(ProtocolCode.SUPERSEDED, 'this agent has dialled since');
+      return;
+    }
+    const standby = this.pool.active() !== tunnel;
+    tunnel.hello({ step: 'settled', version: 1, standby });
+    log('info', 'tunnel settled', {
+      cluster: settled.agent.cluster,
+      instance: settled.instance,
+      epoch: settled.epoch,
+      standby,
+    });
+    this.#deps.settled(settled);
+  }
+
+  #ended(tunnel: Tunnel, socket: WebSocket, reason: string): void {
+    this.#tunnels.delete(socket);
+    this.#sockets.delete(tunnel);
+    this.pool.changed(tunnel, true);
+    if (tunnel.settled !== null) log('info', 'tunnel ended', { instance: tunnel.instance, reason });
+  }
+
+  /** One incarnation for each life of the object, taken when the first tunnel needs it. */
+  #nextIncarnation(): number {
+    if (this.#incarnation === 0) this.#incarnation = this.#storage.nextIncarnation();
+    return this.#incarnation;
+  }
+
+  #pingedAt(tunnel: Tunnel): number {
+    const socket = this.#sockets.get(tunnel);
+    return socket === undefined ? 0 : (this.#state.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0);
+  }
+}

@@ -1,0 +1,141 @@
+import { AccessSnapshot } from '#schema/access.ts';
+import { log } from '../log.ts';
+import { MIGRATIONS } from './migrations.ts';
+
+/** Incarnations are 16 bits on the wire and 0 means none yet. */
+const MAX_INCARNATION = 0xffff;
+
+/** A spilled piece of upload. */
+export interface SpilledRow {
+  id: number;
+  flags: number;
+  data: Uint8Array;
+}
+
+/**
+ * All SQL of a cluster object. Nothing is written before {@link Storage.create}: an object whose storage is empty when it shuts down ceases to exist
+ * (Durable Objects, "lifecycle"), so an id that no agent ever dialled leaves nothing behind, and the object is made anew near its agent.
+ */
+export class Storage {
+  readonly #state: DurableObjectState;
+  #exists: boolean;
+
+  constructor(state: DurableObjectState) {
+    this.#state = state;
+    this.#exists = this.#rows("SELECT name FROM sqlite_master WHERE name = 'meta'").length > 0;
+    if (this.#exists) {
+      this.#migrate();
+      // Streams die with the object's memory, and what they had spilled with them.
+      this.#run('DELETE FROM spill');
+    }
+  }
+
+  /** Whether an agent has ever dialled. */
+  get exists(): boolean {
+    return this.#exists;
+  }
+
+  /** Makes the tables; idempotent. */
+  create(): void {
+    if (this.#exists) return;
+    this.#migrate();
+    this.#exists = true;
+  }
+
+  /** Removes everything; the object ceases to exist once it shuts down. */
+  async destroy(): Promise<void> {
+    this.#exists = false;
+    await this.#state.storage.deleteAll();
+  }
+
+  /** The next incarnation of the tunnel protocol (README "Incarnations"), persisted before it is used. */
+  nextIncarnation(): number {
+    const next = (Number(this.#get('incarnation') ?? 0) % MAX_INCARNATION) + 1;
+    this.#set('incarnation', String(next));
+    return next;
+  }
+
+  /** The held snapshot. A row that its schema refuses counts as none: it is fetched anew. */
+  snapshot(): AccessSnapshot | null {
+    const text = this.#exists ? this.#get('snapshot') : null;
+    if (text === null) return null;
+    const parsed = AccessSnapshot.safeParse(parseJson(text));
+    if (!parsed.success) log('error', 'stored snapshot is not valid', { issues: parsed.error.issues.length });
+    return parsed.data ?? null;
+  }
+
+  setSnapshot(snapshot: AccessSnapshot): void {
+    this.#set('snapshot', JSON.stringify(snapshot));
+  }
+
+  /** When the last tunnel was lost, epoch ms; null while one is up, or when the object died with it. */
+  lostAt(): number | null {
+    const text = this.#exists ? this.#get('lost_at') : null;
+    return text === null ? null : Number(text);
+  }
+
+  setLostAt(at: number | null): void {
+    if (at === null) this.#run("DELETE FROM meta WHERE key = 'lost_at'");
+    else this.#set('lost_at', String(at));
+  }
+
+  spill(stream: number, flags: number, data: Uint8Array): void {
+    this.#run('INSERT INTO spill (stream, flags, data) VALUES (?, ?, ?)', stream, flags, data);
+  }
+
+  /** The oldest spilled piece of a stream. */
+  spilled(stream: number): SpilledRow | null {
+    const [row] = this.#rows('SELECT id, flags, data FROM spill WHERE stream = ? ORDER BY id LIMIT 1', stream);
+    if (row === undefined) return null;
+    const data = row['data'];
+    return {
+      id: Number(row['id']),
+      flags: Number(row['flags']),
+      data: new Uint8Array(data instanceof ArrayBuffer ? data : new ArrayBuffer(0)),
+    };
+  }
+
+  deleteSpilled(id: number): void {
+    this.#run('DELETE FROM spill WHERE id = ?', id);
+  }
+
+  deleteAllSpilled(stream: number): void {
+    this.#run('DELETE FROM spill WHERE stream = ?', stream);
+  }
+
+  #migrate(): void {
+    this.#state.storage.transactionSync(() => {
+      this.#run('CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL) STRICT');
+      const done = Number(this.#rows('SELECT version FROM schema_version')[0]?.['version'] ?? 0);
+      for (const migration of MIGRATIONS.slice(done)) this.#run(migration);
+      if (done === MIGRATIONS.length) return;
+      this.#run('DELETE FROM schema_version');
+      this.#run('INSERT INTO schema_version VALUES (?)', MIGRATIONS.length);
+    });
+  }
+
+  #get(key: string): string | null {
+    const value = this.#rows('SELECT value FROM meta WHERE key = ?', key)[0]?.['value'];
+    return typeof value === 'string' ? value : null;
+  }
+
+  #set(key: string, value: string): void {
+    this.#run('INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value', key, value);
+  }
+
+  #rows(sql: string, ...bindings: SqlStorageValue[]): Record<string, SqlStorageValue>[] {
+    return this.#state.storage.sql.exec(sql, ...bindings).toArray();
+  }
+
+  #run(sql: string, ...bindings: (SqlStorageValue | Uint8Array)[]): void {
+    this.#state.storage.sql.exec(sql, ...bindings);
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,62 @@
+import { OutriderError, type ErrorCode } from '#schema/errors.ts';
+import { codeName, ProtocolCode, ProtocolError } from '#schema/protocol/codes.ts';
+import type { StreamKind } from '#schema/protocol/frame.ts';
+import type { Stream, StreamHandler } from '#schema/protocol/stream.ts';
+import type { Pool } from '../tunnels/pool.ts';
+
+/** The owner of one stream; `stream` is set before any of its verbs is called. */
+export interface Exchange extends StreamHandler {
+  stream: Stream | null;
+}
+
+/** What a reset before the response's head says to the caller. Codes that are not here mean that the request may have been executed. */
+const REFUSALS: Partial<Record<ProtocolCode, ErrorCode>> = {
+  [ProtocolCode.OVERLOADED]: 'overloaded',
+  [ProtocolCode.DRAIN]: 'overloaded',
+  [ProtocolCode.UPSTREAM_UNREACHABLE]: 'upstream_unreachable',
+  [ProtocolCode.UPSTREAM_LOST]: 'upstream_lost',
+  [ProtocolCode.IDENTITY_REFUSED]: 'forbidden',
+  [ProtocolCode.UNSUPPORTED]: 'internal',
+};
+
+/** A stream that was reset before its response began. */
+export class StreamReset extends OutriderError {
+  readonly reset: number;
+  constructor(reset: number, reason: string) {
+    super((REFUSALS as Record<number, ErrorCode>)[reset] ?? 'tunnel_lost', `${reason} (${codeName(reset)})`);
+    this.reset = reset;
+  }
+}
+
+/**
+ * Opens a stream for `exchange` on the tunnel that serves, waiting for one if the last was lost only just now.
+ * @throws OutriderError when nothing was sent.
+ */
+export async function dispatch(
+  pool: Pool,
+  exchange: Exchange,
+  request: { kind: StreamKind; head: Uint8Array; fin: boolean; signal: AbortSignal },
+): Promise<Stream> {
+  const tunnel = await pool.wait(request.signal);
+  if (tunnel === null) {
+    throw new OutriderError(
+      'tunnel_down',
+      'no agent of this cluster is connected; look at `kubectl -n outrider-system logs deployment/outrider-agent` in the cluster',
+    );
+  }
+  if (!tunnel.serves(request.kind)) {
+    throw new OutriderError('internal', 'the agent of this cluster cannot serve this kind of request; update it');
+  }
+  try {
+    exchange.stream = tunnel.open(request.kind, request.head, request.fin, exchange);
+    return exchange.stream;
+  } catch (error) {
+    if (error instanceof ProtocolError) throw new StreamReset(error.code, error.message);
+    throw error;
+  }
+}
+
+/** Whether the same request may be sent again: the agent said that it executed nothing of it. */
+export function mayRedispatch(error: unknown): boolean {
+  return error instanceof StreamReset && error.reset === ProtocolCode.DRAIN;
+}

@@ -1,0 +1,61 @@
+import type { Field, ResponseHead } from '#schema/protocol/head.ts';
+
+/** Fields of one hop (RFC 9110 §7.6.1) and fields that a cluster has no business setting for the plane's origin. */
+const DROPPED = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authentication-info',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'alt-svc',
+  'clear-site-data',
+  'set-cookie',
+  'set-cookie2',
+  'strict-transport-security',
+]);
+
+/** RFC 9110 §6.4.1: statuses whose responses have no content; a Response with a body would be refused. */
+const EMPTY_STATUS = new Set([204, 205, 304]);
+
+export function hasNoContent(method: string, status: number): boolean {
+  return method === 'HEAD' || EMPTY_STATUS.has(status);
+}
+
+/**
+ * The fields of a response to a client. What a browser renders from a cluster runs in a sandbox of its own origin (`design.md` §5).
+ * @param streamed the content's length is not known: a watch, or logs
+ */
+export function responseHeaders({ fields }: ResponseHead, requestId: string, streamed: boolean): Headers {
+  const headers = new Headers();
+  const named = connectionNamed(fields);
+  for (const [name, value] of fields) {
+    if (!DROPPED.has(name) && !named.has(name)) headers.append(name, value);
+  }
+  headers.set('content-security-policy', 'sandbox');
+  headers.set('x-content-type-options', 'nosniff');
+  headers.set('x-request-id', requestId);
+  // A server in front that compresses would hold a watch's events back (workers-sdk#6577); `identity` says that the content is encoded already.
+  if (streamed && !headers.has('content-encoding')) headers.set('content-encoding', 'identity');
+  return headers;
+}
+
+function connectionNamed(fields: readonly Field[]): Set<string> {
+  const named = new Set<string>();
+  for (const [name, value] of fields) {
+    if (name !== 'connection') continue;
+    for (const token of value.split(',')) named.add(token.trim().toLowerCase());
+  }
+  return named;
+}
+
+/** The declared length of the content, octets; null when there is none that can be believed. */
+export function contentLength({ fields }: ResponseHead): number | null {
+  const values = fields.filter(([name]) => name === 'content-length').map(([, value]) => value);
+  const [value] = values;
+  if (values.length !== 1 || value === undefined || !/^\d{1,15}$/.test(value)) return null;
+  return Number(value);
+}

@@ -1,0 +1,186 @@
+import { decodeClose, encodeClose, isSendableCloseCode } from '#schema/protocol/close.ts';
+import { codeName, ProtocolCode } from '#schema/protocol/codes.ts';
+import { Flag, StreamKind } from '#schema/protocol/frame.ts';
+import { decodeResponseHead } from '#schema/protocol/head.ts';
+import { MAX_CLOSE_REASON_BYTES } from '#schema/protocol/limits.ts';
+import type { Stream } from '#schema/protocol/stream.ts';
+import { dispatch, mayRedispatch, type Exchange } from './dispatch.ts';
+import { MAX_CLIENT_MESSAGE_BYTES } from '../limits.ts';
+import { HttpExchange, type Outbound } from './http.ts';
+import type { Pool } from '../tunnels/pool.ts';
+import { Upload, type SpillStore } from './upload.ts';
+
+/** RFC 6455 §7.4.1: the server met something that it did not expect. */
+const CLOSE_INTERNAL = 1011;
+
+/** Opens a WebSocket of the cluster for a client's WebSocket; any answer but 101 becomes an ordinary response. */
+export async function serveUpgrade(pool: Pool, outbound: Outbound, store: SpillStore): Promise<Response> {
+  try {
+    return await upgradeOnce(pool, outbound, store);
+  } catch (error) {
+    if (!mayRedispatch(error)) throw error;
+    return await upgradeOnce(pool, outbound, store);
+  }
+}
+
+async function upgradeOnce(pool: Pool, outbound: Outbound, store: SpillStore): Promise<Response> {
+  const exchange = new UpgradeExchange(outbound, store);
+  await dispatch(pool, exchange, {
+    kind: StreamKind.UPGRADE,
+    head: outbound.head,
+    fin: false,
+    signal: outbound.signal,
+  });
+  exchange.watchClient();
+  return await exchange.response;
+}
+
+/** Until the head: an exchange like any other. After 101 a bridge takes the stream over. */
+class UpgradeExchange extends HttpExchange implements Exchange {
+  readonly #outbound: Outbound;
+  readonly #store: SpillStore;
+  readonly #upgraded = Promise.withResolvers<Response>();
+
+  constructor(outbound: Outbound, store: SpillStore) {
+    super(outbound);
+    this.#outbound = outbound;
+    this.#store = store;
+    this.#upgraded.promise.catch(() => undefined);
+  }
+
+  override get response(): Promise<Response> {
+    return Promise.race([this.#upgraded.promise, super.response]);
+  }
+
+  override onHead(bytes: Uint8Array): void {
+    const { stream } = this;
+    if (stream === null || !startsWith101(bytes)) {
+      stream?.end();
+      super.onHead(bytes);
+      return;
+    }
+    const { fields } = decodeResponseHead(bytes);
+    const headers = new Headers({ 'x-request-id': this.#outbound.requestId });
+    const protocol = fields.find(([name]) => name === 'sec-websocket-protocol')?.[1];
+    if (protocol !== undefined) headers.set('sec-websocket-protocol', protocol);
+    const { 0: client, 1: server } = new WebSocketPair();
+    stream.handler = new Bridge(stream, server, this.#store);
+    this.detach();
+    this.#upgraded.resolve(new Response(null, { status: 101, webSocket: client, headers }));
+  }
+}
+
+function startsWith101(head: Uint8Array): boolean {
+  return head[0] === 0x31 && head[1] === 0x30 && head[2] === 0x31;
+}
+
+/** A client's WebSocket and a stream of the tunnel, joined: messages keep their boundaries, closes their codes. */
+class Bridge implements Exchange {
+  stream: Stream;
+  readonly #client: WebSocket;
+  readonly #upload: Upload;
+  readonly #encoder = new TextEncoder();
+  #parts: Uint8Array[] = [];
+  #partBytes = 0;
+  #closed = false;
+
+  constructor(stream: Stream, client: WebSocket, store: SpillStore) {
+    this.stream = stream;
+    this.#client = client;
+    this.#upload = new Upload(stream, store);
+    // Not hibernating: while an exec or a port-forward is open its state lives in memory, and the object must too (`design.md` §3).
+    client.accept();
+    client.binaryType = 'arraybuffer';
+    client.addEventListener('message', (event) => this.#fromClient(event.data as string | ArrayBuffer));
+    client.addEventListener('close', (event) => this.#clientClosed(event.code, event.reason));
+    client.addEventListener('error', () => this.#clientLost());
+  }
+
+  onData(data: Uint8Array, flags: number): void {
+    this.#parts.push(data);
+    this.#partBytes += data.byteLength;
+    if (this.#partBytes > MAX_CLIENT_MESSAGE_BYTES) {
+      this.#break(ProtocolCode.LIMIT, 'a message from the cluster is too large');
+      return;
+    }
+    // Consumed though the client may not have taken it: nothing tells (workerd#988). Decision 0003 says what that means for slow readers.
+    this.stream.consumed(data.byteLength);
+    if ((flags & Flag.MESSAGE_END) === 0) return;
+    const message = this.#parts.length === 1 ? data : new Uint8Array(this.#partBytes);
+    if (this.#parts.length > 1) concat(this.#parts, message);
+    this.#parts = [];
+    this.#partBytes = 0;
+    this.#toClient((flags & Flag.TEXT) === 0 ? message : new TextDecoder().decode(message));
+  }
+
+  onEnd(payload: Uint8Array): void {
+    const { code, reason } = decodeClose(payload);
+    this.#closeClient(code, reason);
+    this.#upload.discard();
+    this.stream.end();
+  }
+
+  onReset(code: number, reason: string): void {
+    this.#upload.discard();
+    this.#closeClient(CLOSE_INTERNAL, `${reason} (${codeName(code)})`);
+  }
+
+  onWritable(): void {
+    this.#upload.drain();
+  }
+
+  #fromClient(message: string | ArrayBuffer): void {
+    const text = typeof message === 'string';
+    const data = text ? this.#encoder.encode(message) : new Uint8Array(message);
+    const flags = Flag.MESSAGE_END | (text ? Flag.TEXT : 0);
+    if (this.#upload.write(data, flags)) return;
+    this.#break(ProtocolCode.LIMIT, 'more was sent than the cluster takes; 2 GiB of it are waiting');
+  }
+
+  #toClient(message: string | Uint8Array): void {
+    try {
+      this.#client.send(message);
+    } catch {
+      this.#clientLost();
+    }
+  }
+
+  #clientClosed(code: number, reason: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (code === 1006) this.#clientLost();
+    else this.#upload.end(encodeClose({ code, reason }));
+  }
+
+  #clientLost(): void {
+    this.#closed = true;
+    this.#upload.discard();
+    this.stream.reset(ProtocolCode.CANCELLED, 'the client went away');
+  }
+
+  #break(code: ProtocolCode, reason: string): void {
+    this.#upload.discard();
+    this.stream.reset(code, reason);
+    this.#closeClient(CLOSE_INTERNAL, reason);
+  }
+
+  #closeClient(code: number, reason: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      if (isSendableCloseCode(code)) this.#client.close(code, reason.slice(0, MAX_CLOSE_REASON_BYTES));
+      else this.#client.close();
+    } catch {
+      // It is closed already, which is what was wanted.
+      return;
+    }
+  }
+}
+
+function concat(parts: readonly Uint8Array[], into: Uint8Array): void {
+  let at = 0;
+  for (const part of parts) {
+    into.set(part, at);
+    at += part.byteLength;
+  }
+}

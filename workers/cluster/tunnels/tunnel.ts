@@ -1,0 +1,172 @@
+import { ProtocolCode, CLOSE_CODE_BASE, type ProtocolError } from '#schema/protocol/codes.ts';
+import { StreamKind } from '#schema/protocol/frame.ts';
+import { MAX_CLOSE_REASON_BYTES, PLANE_LIMITS } from '#schema/protocol/limits.ts';
+import { Session } from '#schema/protocol/session.ts';
+import type { Stream, StreamHandler } from '#schema/protocol/stream.ts';
+import type { Settled } from './attachment.ts';
+import type { Presence } from './presence.ts';
+
+/** What a tunnel tells its object. */
+export interface TunnelEvents {
+  /** HELLO before it is settled goes to the handshake. */
+  onHello(tunnel: Tunnel, payload: Uint8Array): void;
+  /** It takes no new streams any more. */
+  onDraining(tunnel: Tunnel): void;
+  /** It is over; its socket is being closed. */
+  onEnded(tunnel: Tunnel, reason: string): void;
+}
+
+/** The socket as a tunnel uses it; workerd's WebSocket, or a recording one in tests. */
+export interface TunnelSocket {
+  send(message: Uint8Array): void;
+  close(code: number, reason: string): void;
+}
+
+const CAPABILITIES: Record<StreamKind, string> = {
+  [StreamKind.HTTP]: 'http',
+  [StreamKind.UPGRADE]: 'upgrade',
+  [StreamKind.TCP]: 'tcp',
+  [StreamKind.CALL]: 'call',
+};
+
+/** One agent's socket with its session: the adapter between the platform and the state machine. */
+export class Tunnel implements Presence {
+  readonly #socket: TunnelSocket;
+  readonly #events: TunnelEvents;
+  readonly #session: Session;
+  #settled: Settled | null = null;
+  #flushing = false;
+  #ended = false;
+  /** When anything was last heard, epoch ms; pings are added by the object, which alone can see them. */
+  heardAt: number;
+
+  constructor(socket: TunnelSocket, events: TunnelEvents, now: number) {
+    this.#socket = socket;
+    this.#events = events;
+    this.heardAt = now;
+    this.#session = new Session({
+      role: 'plane',
+      local: PLANE_LIMITS,
+      handler: {
+        onOpen: () => undefined,
+        onHello: (payload) => {
+          if (this.#settled === null) events.onHello(this, payload);
+          else this.end(ProtocolCode.PROTOCOL_ERROR, 'HELLO after it was settled');
+        },
+        onGoaway: (code, reason) => this.#goneAway(code, reason),
+        onPending: () => this.#schedule(),
+        onError: (error) => this.#failed(error),
+      },
+    });
+  }
+
+  /** What HELLO settled; null before. */
+  get settled(): Settled | null {
+    return this.#settled;
+  }
+  get instance(): string {
+    return this.#settled?.instance ?? '';
+  }
+  get epoch(): number {
+    return this.#settled?.epoch ?? 0;
+  }
+  get role(): Settled['role'] {
+    return this.#settled?.role ?? 'node';
+  }
+  get settledAt(): number {
+    return this.#settled?.settledAt ?? 0;
+  }
+  /** Also true before HELLO is settled and after the end: no new streams. */
+  get draining(): boolean {
+    return this.#ended || this.#settled === null || this.#settled.draining;
+  }
+  get openStreams(): number {
+    return this.#session.openStreams;
+  }
+
+  serves(kind: StreamKind): boolean {
+    return this.#settled?.capabilities.includes(CAPABILITIES[kind]) === true;
+  }
+
+  /** HELLO is agreed, now or before a hibernation. */
+  settle(settled: Settled, incarnation: number): void {
+    this.#settled = settled;
+    this.#session.settle(settled.limits, incarnation);
+  }
+
+  hello(message: object): void {
+    this.#session.hello(new TextEncoder().encode(JSON.stringify(message)));
+  }
+
+  receive(message: ArrayBuffer, now: number): void {
+    this.heardAt = now;
+    this.#session.receive(new Uint8Array(message));
+  }
+
+  /** @throws ProtocolError as {@link Session.open}. */
+  open(kind: StreamKind, head: Uint8Array, fin: boolean, handler: StreamHandler): Stream {
+    return this.#session.open(kind, head, fin, handler);
+  }
+
+  /** Ends the session: GOAWAY with the code, then the socket closes with 4000 + code. Idempotent. */
+  end(code: ProtocolCode, reason: string): void {
+    if (this.#ended) return;
+    this.#session.goaway(code, reason);
+    this.#flush();
+    this.#close(code, reason);
+  }
+
+  /** The socket was closed by the other side, or broke. */
+  lost(reason: string): void {
+    if (this.#ended) return;
+    this.#close(null, reason);
+  }
+
+  #goneAway(code: number, reason: string): void {
+    if (code !== ProtocolCode.DRAIN) {
+      this.#close(ProtocolCode.CANCELLED, reason);
+      return;
+    }
+    if (this.#settled !== null) this.#settled = { ...this.#settled, draining: true };
+    this.#events.onDraining(this);
+  }
+
+  #failed(error: ProtocolError): void {
+    this.#flush();
+    this.#close(error.code, error.message);
+  }
+
+  #close(code: ProtocolCode | null, reason: string): void {
+    this.#ended = true;
+    this.#session.close(reason);
+    if (code !== null) this.#socket.close(CLOSE_CODE_BASE + code, cut(reason));
+    this.#events.onEnded(this, reason);
+  }
+
+  /** One write per turn: whatever streams queue in this turn goes out together. */
+  #schedule(): void {
+    if (this.#flushing || this.#ended) return;
+    this.#flushing = true;
+    queueMicrotask(() => {
+      this.#flushing = false;
+      if (!this.#ended) this.#flush();
+    });
+  }
+
+  /** Sends all that credit allows: a Worker's WebSocket has no backpressure to wait for, so the windows alone bound what is under way. */
+  #flush(): void {
+    for (let message = this.#session.pull(); message !== null; message = this.#session.pull()) {
+      try {
+        this.#socket.send(message);
+      } catch {
+        this.lost('the socket is closed');
+        return;
+      }
+    }
+  }
+}
+
+/** A close reason of at most 123 octets (RFC 6455 §5.5); ours are ASCII. */
+function cut(reason: string): string {
+  return reason.slice(0, MAX_CLOSE_REASON_BYTES);
+}

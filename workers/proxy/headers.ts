@@ -1,0 +1,76 @@
+import { OutriderError } from '#schema/errors.ts';
+import { IMPERSONATE_PREFIX, REMOTE_PREFIX } from '#schema/kube/impersonation.ts';
+import { splitProtocols } from '../authn/bearer.ts';
+import { ACCEPT_ENCODING_HEADER } from '../cluster/fields.ts';
+
+/** Fields of one hop (RFC 9110 §7.6.1); what `Connection` names goes as well. `Upgrade` is set again for WebSockets. */
+const HOP_BY_HOP = [
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+];
+
+/** Fields that say who is calling, or from where, to someone who believes them; and what browsers add for the plane's own origin. */
+const NOT_FOR_CLUSTERS = [
+  'authorization',
+  'cookie',
+  'expect',
+  'forwarded',
+  'origin',
+  'referer',
+  'true-client-ip',
+  'x-client-ip',
+  'x-real-ip',
+  'x-request-id',
+];
+
+/** Prefixes of the same kind: the aggregation layer's identity, the platform's own fields, ours. */
+const NOT_FOR_CLUSTERS_PREFIXES = [REMOTE_PREFIX, 'x-forwarded-', 'cf-', 'cdn-', 'outrider-', 'sec-fetch-', 'sec-ch-'];
+
+/**
+ * A client's header fields as the cluster's object may see them: nothing that names an identity or belongs to one hop.
+ * Names come in lower case from `Headers`, so no casing slips through (capsule-proxy#189).
+ * @throws OutriderError impersonation_refused for any `Impersonate-*`: dropping it in silence would run `--as=viewer delete` with full rights.
+ */
+export function scrubbed(from: Headers, facts: { websocket: boolean; acceptEncoding: string | null }): Headers {
+  const headers = new Headers(from);
+  for (const name of [...headers.keys()]) {
+    if (name.startsWith(IMPERSONATE_PREFIX)) {
+      throw new OutriderError(
+        'impersonation_refused',
+        `the header ${name} is not granted to anybody on this plane; leave out --as`,
+      );
+    }
+    if (NOT_FOR_CLUSTERS_PREFIXES.some((prefix) => name.startsWith(prefix))) headers.delete(name);
+  }
+  for (const name of connectionNamed(headers)) headers.delete(name);
+  for (const name of HOP_BY_HOP) headers.delete(name);
+  for (const name of NOT_FOR_CLUSTERS) headers.delete(name);
+  passProtocols(headers);
+  if (facts.websocket) headers.set('upgrade', 'websocket');
+  if (facts.acceptEncoding !== null) headers.set(ACCEPT_ENCODING_HEADER, facts.acceptEncoding);
+  return headers;
+}
+
+/** Fields that `Connection` names, over several lines and with any white space; what is no field name is passed over. */
+function connectionNamed(headers: Headers): string[] {
+  return (headers.get('connection') ?? '')
+    .split(',')
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => /^[a-z0-9!#$%&'*+.^_`|~-]+$/.test(name));
+}
+
+/** The bearer subprotocol ends here: it is a credential of the plane. */
+function passProtocols(headers: Headers): void {
+  const offered = headers.get('sec-websocket-protocol');
+  if (offered === null) return;
+  const { protocols } = splitProtocols(offered);
+  if (protocols.length === 0) headers.delete('sec-websocket-protocol');
+  else headers.set('sec-websocket-protocol', protocols.join(', '));
+}

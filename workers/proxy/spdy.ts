@@ -1,0 +1,31 @@
+import { statusResponse } from '../status.ts';
+
+/** Subresources that older kubectl opens by a SPDY POST. */
+const SESSION_PATH = /\/(exec|attach|portforward)(\?|$)/;
+
+/** What the API server says to a POST of these without an upgrade (`apimachinery/pkg/util/proxy/upgradeaware.go`). */
+const UPGRADE_REQUIRED = 'Upgrade request required';
+
+/** Longer than any Status of that answer. */
+const MAX_STATUS_BYTES = 16 * 1024;
+
+export const SPDY_MESSAGE =
+  'this cluster is reached through WebSockets, and the client asked for SPDY: use kubectl 1.31 or later (1.29 and 1.30 with KUBECTL_REMOTE_COMMAND_WEBSOCKETS=true, KUBECTL_PORT_FORWARD_WEBSOCKETS=true)';
+
+/** Whether a request is the SPDY way into a session, which a Worker cannot upgrade (it answers 101 to WebSockets only). */
+export function isSpdySession(method: string, target: string): boolean {
+  return method === 'POST' && SESSION_PATH.test(target);
+}
+
+/**
+ * The answer to a SPDY session that was forwarded without its upgrade: real refusals (403, 404) pass as they are; only the API server's own "upgrade required" becomes
+ * advice. kubectl sends this POST after any failed WebSocket handshake, so a fixed answer would hide the refusal.
+ */
+export async function answerSpdy(response: Response, requestId: string): Promise<Response> {
+  if (response.status !== 400) return response;
+  const body = new Uint8Array(await response.arrayBuffer());
+  if (body.byteLength <= MAX_STATUS_BYTES && new TextDecoder().decode(body).includes(UPGRADE_REQUIRED)) {
+    return statusResponse('websocket_required', SPDY_MESSAGE, requestId);
+  }
+  return new Response(body, response);
+}

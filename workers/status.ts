@@ -1,0 +1,22 @@
+import { errorRow, OutriderError, type ErrorCode } from '#schema/errors.ts';
+import { statusOf } from '#schema/kube/status.ts';
+
+/** A refusal on `/k8s` as Kubernetes clients read it: `metav1.Status` with its code, and Retry-After only where nothing can have been executed. */
+export function statusResponse(code: ErrorCode, message: string, requestId: string): Response {
+  const { status, retryAfter } = errorRow(code);
+  const headers = new Headers({
+    'content-type': 'application/json',
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'x-request-id': requestId,
+  });
+  if (retryAfter !== undefined) headers.set('retry-after', String(retryAfter));
+  if (status === 401) headers.set('www-authenticate', 'Bearer realm="outrider"');
+  return new Response(`${JSON.stringify(statusOf(code, message))}\n`, { status, headers });
+}
+
+/** The same for a thrown error; what is not a refusal of ours is an internal error, without its text. */
+export function statusOfError(error: unknown, requestId: string): Response {
+  if (error instanceof OutriderError) return statusResponse(error.code, error.message, requestId);
+  return statusResponse('internal', `internal error; the request id is ${requestId}`, requestId);
+}
