@@ -25,7 +25,7 @@ function asJson(plane: Plane, { administrator, importCommand }: FirstSteps): str
 }
 
 function forPerson(plane: Plane, { administrator, importCommand }: FirstSteps): string {
-  const facts = [
+  const facts: [string, string][] = [
     ['CA', plane.caFile ?? '(a public one)'],
     ['state', plane.dataDir.root],
     ['administrator', administrator.username],

@@ -36,7 +36,7 @@ Usage: npm start -- [option…]
   --cert <file>         certificate chain in PEM, instead of one by the plane's own CA
   --key <file>          its private key in PEM
   --agent-image <ref>   image of the agent that imported clusters run
-  --json                print one line of JSON when ready, for scripts
+  --json                print one line of JSON when ready, for scripts (npm's own lines go with npm start --silent)
   --help                print this
 
 State survives restarts and crashes. Ctrl-C stops it; a second Ctrl-C does not wait.

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Problem, codeOf, reasonOf } from '../problem.ts';
@@ -41,7 +41,7 @@ export async function openDataDir(path: string): Promise<DataDir> {
     logs: join(root, 'logs'),
   };
   try {
-    for (const folder of [root, ...Object.values(parts)]) await mkdir(folder, { recursive: true, mode: FOLDER_MODE });
+    for (const folder of [root, ...Object.values(parts)]) await makeFolder(folder);
     // A folder that a person made keeps its mode; what is inside is ours.
     for (const folder of Object.values(parts)) await chmod(folder, FOLDER_MODE);
   } catch (error) {
@@ -59,6 +59,24 @@ export async function openDataDir(path: string): Promise<DataDir> {
     ...parts,
     release,
   };
+}
+
+/** Not `mkdir`'s own `recursive`: that never ends where the system answers ENOENT below a folder that exists, as `/proc` does (Node 24). */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: FOLDER_MODE });
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    const parent = dirname(path);
+    const parentIsThere = await stat(parent).then(
+      () => true,
+      () => false,
+    );
+    if (code !== 'ENOENT' || parentIsThere) throw error;
+    await makeFolder(parent);
+    await makeFolder(path);
+  }
 }
 
 /**
