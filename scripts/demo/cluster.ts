@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve as resolvePath } from 'node:path';
 import { z } from 'zod';
-import { auditLogFile, type ControlPlane, freePort, startControlPlane } from './control-plane.ts';
+import { auditLogFile, type ControlPlane, freePort, LOOPBACK, startControlPlane } from './control-plane.ts';
 import { writeBaseImages } from './images.ts';
 import { type ClusterTools, installClusterTools } from './install.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
@@ -17,8 +17,6 @@ import { tryLock } from './tools/lock.ts';
 
 /** The standard port; the address it is on belongs to one cluster only. */
 const API_SERVER_PORT = 6443;
-
-const LOOPBACK = '127.0.0.1';
 
 export type ClusterOptions = {
   /** Everything of the cluster is here; a second start on the same folder goes on with its data. */

@@ -8,13 +8,18 @@ import { lock } from './tools/lock.ts';
 export const KUBERNETES_VERSION = '1.34.2';
 const ETCD_VERSION = '3.6.5';
 
-/** Without these link values every component calls itself v0.0.0 and clients misjudge it (k8s.io/component-base/version). */
-const KUBERNETES_VERSION_VALUES = {
-  'k8s.io/component-base/version.gitVersion': `v${KUBERNETES_VERSION}`,
-  'k8s.io/component-base/version.gitMajor': '1',
-  'k8s.io/component-base/version.gitMinor': '34',
-  'k8s.io/component-base/version.gitTreeState': 'clean',
-};
+/**
+ * Without link values every component calls itself v0.0.0 and clients misjudge it. The same two packages are set by
+ * Kubernetes' own build (hack/lib/version.sh): what /version answers, and what clients send as User-Agent.
+ */
+const VERSION_VALUES = Object.fromEntries(
+  ['k8s.io/component-base/version', 'k8s.io/client-go/pkg/version'].flatMap((path) => [
+    [`${path}.gitVersion`, `v${KUBERNETES_VERSION}`],
+    [`${path}.gitMajor`, '1'],
+    [`${path}.gitMinor`, '34'],
+    [`${path}.gitTreeState`, 'clean'],
+  ]),
+);
 
 const KUBERNETES: GoTools = {
   name: 'kubernetes',
@@ -23,7 +28,7 @@ const KUBERNETES: GoTools = {
   packages: ['kube-apiserver', 'kube-controller-manager', 'kube-proxy', 'kube-scheduler', 'kubectl', 'kubelet'].map(
     (command) => `k8s.io/kubernetes/cmd/${command}`,
   ),
-  linkValues: KUBERNETES_VERSION_VALUES,
+  linkValues: VERSION_VALUES,
 };
 
 const ETCD: GoTools = {

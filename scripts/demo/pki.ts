@@ -88,15 +88,29 @@ export async function createPki(options: PkiOptions): Promise<ClusterPki> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const ca = await authority(dir, 'ca', 'outrider-demo-ca');
   const frontProxyCa = await authority(dir, 'front-proxy-ca', 'outrider-demo-front-proxy-ca');
-  const issued = Object.entries(leaves(options)).map(async ([name, leaf]: [string, Leaf]) => {
-    return [name, await issue(leaf.issuer === 'frontProxy' ? frontProxyCa : ca, dir, name, leaf)] as const;
-  });
+  const table: Record<CertificateName, Leaf> = leaves(options);
+  const make = (name: CertificateName): Promise<CertificateFiles> => {
+    const leaf = table[name];
+    return issue(leaf.issuer === 'frontProxy' ? frontProxyCa : ca, dir, name, leaf);
+  };
   return {
     ca: ca.files,
     caPem: ca.certificate.toString('pem'),
     frontProxyCa: frontProxyCa.files,
     serviceAccount: await serviceAccountKey(dir),
-    certificates: Object.fromEntries(await Promise.all(issued)) as Record<CertificateName, CertificateFiles>,
+    certificates: {
+      etcd: await make('etcd'),
+      etcdClient: await make('etcdClient'),
+      apiServer: await make('apiServer'),
+      apiServerKubeletClient: await make('apiServerKubeletClient'),
+      frontProxyClient: await make('frontProxyClient'),
+      controllerManager: await make('controllerManager'),
+      scheduler: await make('scheduler'),
+      kubeProxy: await make('kubeProxy'),
+      kubelet: await make('kubelet'),
+      kubeletServer: await make('kubeletServer'),
+      admin: await make('admin'),
+    },
   };
 }
 

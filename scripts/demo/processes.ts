@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -20,7 +20,7 @@ export type ProcessOptions = {
   argv: readonly string[];
   /** Standard output and error go here; the file is begun anew. */
   logFile: string;
-  /** Time between SIGTERM and SIGKILL. */
+  /** Time between SIGTERM and SIGKILL; 0 for a program that has nothing to finish. */
   stopWithinMs?: number;
   /** Called if the process ends before {@link ManagedProcess.stop}. */
   onUnexpectedExit?: (message: string) => void;
@@ -45,20 +45,20 @@ export type ManagedProcess = {
 export async function startProcess(options: ProcessOptions): Promise<ManagedProcess> {
   const { name, logFile, stopWithinMs = 5_000 } = options;
   const log = await open(logFile, 'w', 0o600);
-  let child: ChildProcess;
+  const [program = '', ...args] = diesWithParent(options.argv, 'KILL');
+  // An own session: Ctrl-C in a terminal reaches this process only, which then ends the others in order.
+  const child = spawn(program, args, { env: cleanEnvironment(), detached: true, stdio: ['ignore', log.fd, log.fd] });
+  // Listened for before anything is awaited: some programs end at once.
+  const exited = new Promise<string>((resolve) => {
+    child.once('exit', (code, signal) => resolve(signal ? `ended by ${signal}` : `exited with code ${code}`));
+  });
   try {
-    const [program = '', ...args] = diesWithParent(options.argv, 'KILL');
-    // An own session: Ctrl-C in a terminal reaches this process only, which then ends the others in order.
-    child = spawn(program, args, { env: cleanEnvironment(), detached: true, stdio: ['ignore', log.fd, log.fd] });
     await new Promise((resolve, reject) => child.once('spawn', resolve).once('error', reject));
   } finally {
     await log.close();
   }
 
   let stopping = false;
-  const exited = new Promise<string>((resolve) => {
-    child.once('exit', (code, signal) => resolve(signal ? `ended by ${signal}` : `exited with code ${code}`));
-  });
   const running = (): boolean => child.exitCode === null && child.signalCode === null;
   void exited.then(async (how) => {
     if (!stopping) options.onUnexpectedExit?.(`${name} ${how}: ${await lastLines(logFile)}`);
@@ -73,7 +73,7 @@ export async function startProcess(options: ProcessOptions): Promise<ManagedProc
     stop: async () => {
       stopping = true;
       if (!running()) return;
-      child.kill('SIGTERM');
+      child.kill(stopWithinMs > 0 ? 'SIGTERM' : 'SIGKILL');
       const timer = setTimeout(() => child.kill('SIGKILL'), stopWithinMs);
       await exited;
       clearTimeout(timer);

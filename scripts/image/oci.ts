@@ -145,7 +145,7 @@ function withParents(files: readonly ImageFile[]): ImageFile[] {
       if (!byPath.has(parent)) byPath.set(parent, { path: parent, mode: 0o755, directory: true });
     }
   }
-  return [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+  return [...byPath.values()].toSorted((a, b) => (a.path < b.path ? -1 : 1));
 }
 
 async function writeArchive(file: string, entries: ReadonlyMap<string, Blob>): Promise<void> {
@@ -157,7 +157,7 @@ async function writeArchive(file: string, entries: ReadonlyMap<string, Blob>): P
       await addEntry(archive, { ...header(name, 0o644), type: 'file', size: blob.size }, blob.chunks);
     }
     archive.finalize();
-  })().catch((error: Error) => archive.destroy(error));
+  })().catch((error: unknown) => archive.destroy(error instanceof Error ? error : new Error(String(error))));
   try {
     await written;
     await rename(aside, file);
@@ -188,7 +188,8 @@ async function collect(archive: Pack): Promise<Blob> {
   const hash = createHash('sha256');
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of archive as AsyncIterable<Uint8Array>) {
+  for await (const chunk of archive) {
+    if (!(chunk instanceof Uint8Array)) throw new TypeError('a tar stream consists of bytes');
     hash.update(chunk);
     chunks.push(chunk);
     size += chunk.byteLength;

@@ -53,8 +53,12 @@ async function removeTree(path: string): Promise<void> {
     try {
       return await rmdir(path);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EBUSY' || Date.now() > deadline) throw error;
+      if (!isBusy(error) || Date.now() > deadline) throw error;
     }
     await sleep(POLL_MS);
   }
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EBUSY';
 }

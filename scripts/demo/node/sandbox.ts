@@ -16,8 +16,11 @@ export type Sandbox = {
   stop(): Promise<void>;
 };
 
-/** Hidden from the node: sockets and state of the host's own services, and its logs. */
-const PRIVATE_FOLDERS = ['/run', '/var/log'];
+/**
+ * Hidden from the node: sockets and state of the host's own services, its logs, and the one place that kubelet cannot be
+ * told to leave, the socket for device plugins (k8s.io/kubelet, DevicePluginPath), which two nodes would take from each other.
+ */
+const PRIVATE_FOLDERS = ['/run', '/var/log', '/var/lib/kubelet'];
 
 const READY_MS = 10_000;
 const READY_LINE = 'sandbox ready';
@@ -29,6 +32,7 @@ const READY_LINE = 'sandbox ready';
 const INIT = [
   'set -e',
   'mount --make-rshared /',
+  `mkdir -p ${PRIVATE_FOLDERS.join(' ')}`,
   ...PRIVATE_FOLDERS.map((folder) => `mount -t tmpfs -o mode=0755 tmpfs ${folder}`),
   'mkdir -p /run/lock',
   'ip link set lo up',
@@ -52,6 +56,8 @@ export async function startSandbox(options: {
     name: 'node sandbox',
     argv: ['unshare', ...namespaces, '--fork', '--kill-child', '--', 'sh', '-c', INIT],
     logFile,
+    // `unshare --fork` ignores SIGTERM.
+    stopWithinMs: 0,
     onUnexpectedExit,
   });
   const ready = async (): Promise<boolean> => (await readFile(logFile, 'utf8')).includes(READY_LINE);

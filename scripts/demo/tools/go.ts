@@ -73,7 +73,7 @@ async function goToolsDir(tools: GoTools): Promise<string> {
   hash.update(JSON.stringify([process.arch, tools.packages, tools.linkValues ?? {}]));
   const entries = await readdir(tools.moduleDir, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  for (const file of files.sort()) hash.update(file.slice(tools.moduleDir.length)).update(await readFile(file));
+  for (const file of files.toSorted()) hash.update(file.slice(tools.moduleDir.length)).update(await readFile(file));
   return join(toolCache(), `${tools.name}-${tools.version}-${hash.digest('hex').slice(0, 8)}`);
 }
 
