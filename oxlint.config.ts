@@ -99,7 +99,10 @@ export default defineConfig({
     'typescript/consistent-return': 'off', // tsc knows better
     'unicorn/consistent-function-scoping': 'off', // a helper may live where it is read
     'unicorn/require-post-message-target-origin': 'off', // windows only
-    'promise/always-return': 'off', // async/await throughout
+    'unicorn/no-useless-spread': 'off', // a loop that changes what it walks needs the copy
+    'promise/always-return': 'off', // async/await throughout; callbacks are where a platform asks for them
+    'promise/no-callback-in-promise': 'off',
+    'promise/no-promise-in-callback': 'off',
     'vitest/require-mock-type-parameters': 'off',
     'import/no-unassigned-import': 'off', // what is imported for its effect is rare and seen
     'oxc/no-map-spread': 'off', // a copy is often what is meant

@@ -49,9 +49,6 @@ const LAYERS: readonly (readonly string[])[] = [
   ['store'],
 ];
 
-/** Files that belong to no layer; all may import them, and they import no layer. */
-const LEAVES = ['workers/env.ts', 'workers/log.ts'];
-
 /** The only files that see the Workers runtime as a module: entry, configuration and the two objects. */
 const RUNTIME_FILES = [
   'workers/index.ts',
@@ -105,8 +102,11 @@ const layers: ImportRule[] = LAYERS.flatMap((layer, at) =>
   })),
 );
 
+/** Files beside index.ts belong to no layer: all layers may import them, and they import none. */
+const leaf = inWorkers(LAYERS.flat(), 'All of workers imports this file, so it imports no layer.');
+
 /** A later rule replaces an earlier one for the same file, as in the linter: single files come after folders. */
-const singleFiles: ImportRule[] = [...new Set([...RUNTIME_FILES, ...LEAVES, SCRYPT_FILE])].map((file) => {
+const singleFiles: ImportRule[] = [...RUNTIME_FILES, SCRYPT_FILE].map((file) => {
   const folder = file.split('/')[1] ?? '';
   const at = LAYERS.findIndex((layer) => layer.includes(folder));
   return {
@@ -114,9 +114,7 @@ const singleFiles: ImportRule[] = [...new Set([...RUNTIME_FILES, ...LEAVES, SCRY
     refuse: [
       ...workersBase(file),
       ...(at > 0 ? [layerRule(folder, at)] : []),
-      ...(LEAVES.includes(file)
-        ? [inWorkers(LAYERS.flat(), 'All of workers imports this file, so it imports none of it.')]
-        : []),
+      ...(file === 'workers/env.ts' ? [leaf] : []),
     ],
   };
 });
@@ -133,6 +131,7 @@ export const importRules: readonly ImportRule[] = [
     ],
   },
   { files: ['workers/**'], refuse: workersBase('') },
+  { files: ['workers/*.ts'], refuse: [...workersBase(''), leaf] },
   ...layers,
   ...singleFiles,
   {
