@@ -1,0 +1,51 @@
+import { base64url } from 'jose';
+import { OutriderError } from '#schema/errors.ts';
+import { randomBase32 } from '#schema/ids.ts';
+import { countAttempt, forgetAttempt, LONGEST_WINDOW_SECONDS, type Window } from '../store/attempts.ts';
+
+/**
+ * How many failed sign-ins are borne. The first keeps one guesser from one account; the second one address from trying many accounts; the third is the
+ * bound on all guessers together (NIST SP 800-63B §5.2.2 allows 100 in a row), and short, because it also keeps the account's own person out.
+ */
+const LIMITS = {
+  accountAndAddress: { limit: 10, seconds: 300 },
+  address: { limit: 50, seconds: 300 },
+  account: { limit: 100, seconds: LONGEST_WINDOW_SECONDS },
+} as const;
+
+/** A sign-in that was let through to the password. */
+export interface Attempt {
+  /** The password was right: it counts against nobody. */
+  succeeded(): Promise<void>;
+}
+
+/**
+ * Counts a sign-in before its password is looked at, in the database, so that it holds over all isolates; when the database fails, nobody signs in.
+ * @param address what the platform says of the caller's address; null: it says nothing, and all such callers share one count
+ * @param now epoch seconds
+ * @throws OutriderError throttled
+ */
+export async function beginSignIn(
+  db: D1Database,
+  { username, address, now }: { username: string; address: string | null; now: number },
+): Promise<Attempt> {
+  const account = username.toLowerCase();
+  const from = address ?? 'unknown';
+  const windows: Window[] = [
+    { bucket: await bucket('account-address', account, from), ...LIMITS.accountAndAddress },
+    { bucket: await bucket('address', from), ...LIMITS.address },
+    { bucket: await bucket('account', account), ...LIMITS.account },
+  ];
+  const attempt = randomBase32(16);
+  const full = await countAttempt(db, attempt, windows, now);
+  if (full.length > 0) {
+    throw new OutriderError('throttled', 'too many failed sign-ins; wait a few minutes and try again');
+  }
+  return { succeeded: async () => await forgetAttempt(db, attempt) };
+}
+
+/** Hashed, because people type passwords into the name field. */
+async function bucket(kind: string, ...parts: string[]): Promise<string> {
+  const text = new TextEncoder().encode(JSON.stringify([kind, ...parts]));
+  return base64url.encode(new Uint8Array(await crypto.subtle.digest('SHA-256', text)));
+}

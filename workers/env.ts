@@ -1,0 +1,125 @@
+import { base64url } from 'jose';
+import { z } from 'zod';
+
+/** One key of the plane. The first of {@link Config.signingKeys} signs; all verify, so a key can be retired without a sign-out. */
+export interface SigningKey {
+  readonly kid: string;
+  readonly privateKey: CryptoKey;
+  readonly publicKey: CryptoKey;
+}
+
+/** The plane's configuration, checked: nobody reads the raw environment after this. */
+export interface Config {
+  /** Origin that people and agents dial: `https://host[:port]`, no slash at the end. Issuer of every token. */
+  readonly publicUrl: string;
+  /** CA in PEM where the certificate of `publicUrl` is not publicly trusted; null: it is. */
+  readonly publicCa: string | null;
+  readonly signingKeys: readonly [SigningKey, ...SigningKey[]];
+  /** HMAC-SHA-256: authenticates cluster ids. */
+  readonly clusterIdKey: CryptoKey;
+  /** Image reference of the agent. */
+  readonly agentImage: string;
+}
+
+/** The strings of wrangler.toml that {@link readConfig} checks. */
+export type RawConfig = Pick<Env, 'PUBLIC_URL' | 'PUBLIC_CA' | 'AGENT_IMAGE' | 'SIGNING_KEYS' | 'CLUSTER_ID_KEY'>;
+
+/** A value of the environment is not usable. Names the variable, never its value. */
+export class ConfigError extends Error {
+  constructor(problem: string) {
+    super(`configuration: ${problem}`);
+    this.name = 'ConfigError';
+  }
+}
+
+const octets32 = z.string().regex(/^[A-Za-z0-9_-]{43}$/, '32 octets in base64url are expected');
+
+const Jwk = z.object({
+  kty: z.literal('OKP'),
+  crv: z.literal('Ed25519'),
+  kid: z.string().min(1).max(64),
+  x: octets32,
+  d: octets32,
+});
+
+/** More keys than a rotation ever needs at once. */
+const MAX_SIGNING_KEYS = 16;
+
+const Raw = z.object({
+  PUBLIC_URL: z.string().refine(isOrigin, 'an https:// address without a path is expected'),
+  PUBLIC_CA: z.string().refine((pem) => pem === '' || isPem(pem), 'certificates in PEM are expected, or nothing'),
+  AGENT_IMAGE: z.string().regex(/^[a-z0-9][A-Za-z0-9._/:@-]{0,254}$/, 'an image reference is expected'),
+  SIGNING_KEYS: z
+    .string()
+    .transform((text, context) => {
+      try {
+        return JSON.parse(text) as unknown;
+      } catch {
+        context.addIssue({ code: 'custom', message: 'a JSON array of private Ed25519 JWKs is expected' });
+        return z.NEVER;
+      }
+    })
+    .pipe(
+      z
+        .tuple([Jwk], Jwk)
+        .refine((keys) => keys.length <= MAX_SIGNING_KEYS, `at most ${MAX_SIGNING_KEYS} keys are expected`)
+        .refine((keys) => new Set(keys.map((key) => key.kid)).size === keys.length, 'every kid must be different'),
+    ),
+  CLUSTER_ID_KEY: octets32,
+});
+
+function isOrigin(text: string): boolean {
+  return URL.canParse(text) && new URL(text).protocol === 'https:' && new URL(text).origin === text;
+}
+
+function isPem(text: string): boolean {
+  const certificate = /-----BEGIN CERTIFICATE-----\r?\n[A-Za-z0-9+/=\r\n]+-----END CERTIFICATE-----/g;
+  return certificate.test(text) && text.replaceAll(certificate, '').trim() === '';
+}
+
+/** Checks the environment. @throws ConfigError one line that names the variable and what was expected */
+export async function checkConfig(raw: RawConfig): Promise<Config> {
+  const parsed = Raw.safeParse(raw);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new ConfigError(`${issue?.path.join('.') ?? 'environment'}: ${issue?.message ?? 'not valid'}`);
+  }
+  const { PUBLIC_URL, PUBLIC_CA, AGENT_IMAGE, SIGNING_KEYS, CLUSTER_ID_KEY } = parsed.data;
+  const [first, ...others] = SIGNING_KEYS;
+  return {
+    publicUrl: PUBLIC_URL,
+    publicCa: PUBLIC_CA.trim() === '' ? null : `${PUBLIC_CA.trim()}\n`,
+    signingKeys: [await importKey(first), ...(await Promise.all(others.map(importKey)))],
+    clusterIdKey: await crypto.subtle.importKey(
+      'raw',
+      base64url.decode(CLUSTER_ID_KEY),
+      { name: 'HMAC', hash: 'SHA-256' },
+      false,
+      ['sign', 'verify'],
+    ),
+    agentImage: AGENT_IMAGE,
+  };
+}
+
+async function importKey({ kty, crv, kid, x, d }: z.infer<typeof Jwk>): Promise<SigningKey> {
+  try {
+    return {
+      kid,
+      privateKey: await crypto.subtle.importKey('jwk', { kty, crv, x, d }, 'Ed25519', false, ['sign']),
+      publicKey: await crypto.subtle.importKey('jwk', { kty, crv, x }, 'Ed25519', false, ['verify']),
+    };
+  } catch {
+    throw new ConfigError(`SIGNING_KEYS: the key ${JSON.stringify(kid)} is not an Ed25519 key`);
+  }
+}
+
+let checked: Config | null = null;
+
+/**
+ * The configuration of this isolate, checked on first use. The value is kept and not its promise: a promise made in a request
+ * that the runtime cancels would never settle for the others.
+ */
+export async function readConfig(env: RawConfig): Promise<Config> {
+  checked ??= await checkConfig(env);
+  return checked;
+}

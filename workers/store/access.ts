@@ -1,0 +1,28 @@
+/**
+ * Runs statements as one transaction. Whatever changes who may do what takes one of these as an argument and not the database's own batch, so that
+ * nobody forgets to tell the clusters: `workers/access/commit.ts` makes the one that arms the dispatcher first.
+ */
+export type Commit = (statements: D1PreparedStatement[]) => Promise<D1Result[]>;
+
+/** Which clusters' snapshots a change makes old. */
+export type Touched = { readonly cluster: string } | { readonly user: string } | 'none';
+
+/**
+ * The statements that number a change: the counter rises, and every touched cluster is marked with the new value. A user touches the clusters
+ * where they are a member, and all while they are an administrator; so these go before the removal of a user and after the making of one.
+ */
+export function touch(db: D1Database, touched: Touched): D1PreparedStatement[] {
+  const bump = db.prepare('UPDATE access_counter SET value = value + 1');
+  if (touched === 'none') return [bump];
+  const mark = 'UPDATE clusters SET access_version = (SELECT value FROM access_counter)';
+  if ('cluster' in touched) return [bump, db.prepare(`${mark} WHERE id = ?1`).bind(touched.cluster)];
+  return [
+    bump,
+    db
+      .prepare(
+        `${mark} WHERE id IN (SELECT cluster_id FROM cluster_members WHERE user_id = ?1)
+         OR EXISTS (SELECT 1 FROM users WHERE id = ?1 AND administrator = 1)`,
+      )
+      .bind(touched.user),
+  ];
+}

@@ -1,0 +1,132 @@
+import { z } from 'zod';
+import { touch, type Commit } from './access.ts';
+import { all, changes, first, isDuplicate } from './rows.ts';
+
+const moment = z.int().nullable();
+
+const Row = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    created_at: z.int(),
+    created_by: z.string(),
+    agent_generation: z.int(),
+    kube_system_uid: z.string().nullable(),
+    kubernetes_version: z.string().nullable(),
+    agent_version: z.string().nullable(),
+    connected_at: moment,
+    last_connected_at: moment,
+  })
+  .transform((row) => ({
+    id: row.id,
+    name: row.name,
+    createdAt: row.created_at,
+    createdBy: row.created_by,
+    agentGeneration: row.agent_generation,
+    kubeSystemUid: row.kube_system_uid,
+    kubernetesVersion: row.kubernetes_version,
+    agentVersion: row.agent_version,
+    connectedAt: row.connected_at,
+    lastConnectedAt: row.last_connected_at,
+  }));
+
+/** A downstream cluster as the plane's database knows it. Moments: epoch seconds; null: not yet. */
+export type Cluster = z.output<typeof Row>;
+
+const COLUMNS = `id, name, created_at, created_by, agent_generation, kube_system_uid, kubernetes_version, agent_version,
+  connected_at, last_connected_at`;
+
+/** All clusters, or only those where `member` has a role. */
+export async function listClusters(db: D1Database, member: string | null): Promise<Cluster[]> {
+  const statement =
+    member === null
+      ? db.prepare(`SELECT ${COLUMNS} FROM clusters ORDER BY name`)
+      : db
+          .prepare(
+            `SELECT ${COLUMNS} FROM clusters
+             WHERE id IN (SELECT cluster_id FROM cluster_members WHERE user_id = ?1) ORDER BY name`,
+          )
+          .bind(member);
+  return await all(statement, Row);
+}
+
+export async function findCluster(db: D1Database, id: string): Promise<Cluster | null> {
+  return await first(db.prepare(`SELECT ${COLUMNS} FROM clusters WHERE id = ?1`).bind(id), Row);
+}
+
+export async function findClusterByUid(db: D1Database, kubeSystemUid: string): Promise<Cluster | null> {
+  return await first(db.prepare(`SELECT ${COLUMNS} FROM clusters WHERE kube_system_uid = ?1`).bind(kubeSystemUid), Row);
+}
+
+/** Adds a cluster that nobody has joined yet: its snapshot is pulled at its first connection. False: the name is taken. */
+export async function addCluster(
+  db: D1Database,
+  cluster: { id: string; name: string; createdAt: number; createdBy: string },
+): Promise<boolean> {
+  try {
+    await db
+      .prepare(
+        `INSERT INTO clusters (id, name, created_at, created_by, access_version, delivered_version, agent_generation)
+         SELECT ?1, ?2, ?3, ?4, value, 0, 0 FROM access_counter`,
+      )
+      .bind(cluster.id, cluster.name, cluster.createdAt, cluster.createdBy)
+      .run();
+    return true;
+  } catch (error) {
+    if (isDuplicate(error, 'clusters.name')) return false;
+    throw error;
+  }
+}
+
+/** Gives a cluster another name. False: the name is taken. */
+export async function renameCluster(db: D1Database, commit: Commit, id: string, name: string): Promise<boolean> {
+  try {
+    await commit([
+      db.prepare('UPDATE clusters SET name = ?2 WHERE id = ?1').bind(id, name),
+      ...touch(db, { cluster: id }),
+    ]);
+    return true;
+  } catch (error) {
+    if (isDuplicate(error, 'clusters.name')) return false;
+    throw error;
+  }
+}
+
+/** Removes a cluster and all that hangs on it, and leaves a note for its object. False: there is no such cluster. */
+export async function removeCluster(db: D1Database, commit: Commit, id: string, now: number): Promise<boolean> {
+  const results = await commit([
+    db
+      .prepare(`INSERT OR IGNORE INTO forgotten_clusters (id, deleted_at) SELECT id, ?2 FROM clusters WHERE id = ?1`)
+      .bind(id, now),
+    ...touch(db, 'none'),
+    db.prepare('DELETE FROM clusters WHERE id = ?1').bind(id),
+  ]);
+  return changes(results.at(-1)) > 0;
+}
+
+/** What a settled tunnel tells of its cluster. `at`: epoch ms, as objects count. */
+export interface Connection {
+  readonly agentVersion: string;
+  readonly kubernetesVersion: string;
+  readonly at: number;
+}
+
+const AccessVersion = z.object({ access_version: z.int() });
+
+/**
+ * Notes that a cluster's agent has connected. From now on changes of access are pushed to the cluster's object, so one that pulls its snapshot after this
+ * misses none. Returns the version that its snapshot must have at least; null: there is no such cluster any more.
+ */
+export async function recordConnection(db: D1Database, id: string, connection: Connection): Promise<number | null> {
+  const row = await first(
+    db
+      .prepare(
+        `UPDATE clusters SET connected_at = coalesce(connected_at, ?2), last_connected_at = ?2,
+           agent_version = ?3, kubernetes_version = ?4
+         WHERE id = ?1 RETURNING access_version`,
+      )
+      .bind(id, Math.floor(connection.at / 1000), connection.agentVersion, connection.kubernetesVersion),
+    AccessVersion,
+  );
+  return row?.access_version ?? null;
+}

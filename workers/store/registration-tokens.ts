@@ -1,0 +1,139 @@
+import { z } from 'zod';
+import { touch, type Commit } from './access.ts';
+import { all, changes, first } from './rows.ts';
+
+const Row = z
+  .object({
+    id: z.string(),
+    cluster_id: z.string(),
+    cluster_name: z.string(),
+    created_at: z.int(),
+    expires_at: z.int(),
+    revoked_at: z.int().nullable(),
+    used_at: z.int().nullable(),
+    public_key: z.string().nullable(),
+    generation: z.int().nullable(),
+    agent_generation: z.int(),
+    kube_system_uid: z.string().nullable(),
+  })
+  .transform((row) => ({
+    id: row.id,
+    cluster: row.cluster_id,
+    clusterName: row.cluster_name,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    revokedAt: row.revoked_at,
+    usedAt: row.used_at,
+    publicKey: row.public_key,
+    generation: row.generation,
+    agentGeneration: row.agent_generation,
+    kubeSystemUid: row.kube_system_uid,
+  }));
+
+/** A registration token and the cluster that it is for. `publicKey`, `generation`: of the registration that used it. */
+export type RegistrationToken = z.output<typeof Row>;
+
+const SELECT = `SELECT t.id, t.cluster_id, clusters.name AS cluster_name, t.created_at, t.expires_at, t.revoked_at, t.used_at,
+    t.public_key, t.generation, clusters.agent_generation, clusters.kube_system_uid
+  FROM registration_tokens AS t JOIN clusters ON clusters.id = t.cluster_id`;
+
+export async function addRegistrationToken(
+  db: D1Database,
+  token: { id: string; clusterId: string; hash: string; createdBy: string; createdAt: number; expiresAt: number },
+): Promise<void> {
+  await db.batch([
+    db.prepare('DELETE FROM registration_tokens WHERE expires_at <= ?1').bind(token.createdAt),
+    db
+      .prepare(
+        `INSERT INTO registration_tokens (id, cluster_id, hash, created_by, created_at, expires_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)`,
+      )
+      .bind(token.id, token.clusterId, token.hash, token.createdBy, token.createdAt, token.expiresAt),
+  ]);
+}
+
+/** The tokens of a cluster that are good at `now`, newest first. */
+export async function listRegistrationTokens(
+  db: D1Database,
+  clusterId: string,
+  now: number,
+): Promise<RegistrationToken[]> {
+  return await all(
+    db
+      .prepare(
+        `${SELECT} WHERE t.cluster_id = ?1 AND t.revoked_at IS NULL AND t.expires_at > ?2 ORDER BY t.created_at DESC, t.id`,
+      )
+      .bind(clusterId, now),
+    Row,
+  );
+}
+
+/** The token of that hash if it is good at `now`. */
+export async function findRegistrationToken(
+  db: D1Database,
+  hash: string,
+  now: number,
+): Promise<RegistrationToken | null> {
+  return await first(
+    db.prepare(`${SELECT} WHERE t.hash = ?1 AND t.revoked_at IS NULL AND t.expires_at > ?2`).bind(hash, now),
+    Row,
+  );
+}
+
+/** Takes a token back; who has registered by it stays. False: the cluster has no such token. */
+export async function revokeRegistrationToken(
+  db: D1Database,
+  { id, clusterId, now }: { id: string; clusterId: string; now: number },
+): Promise<boolean> {
+  const result = await db
+    .prepare('UPDATE registration_tokens SET revoked_at = ?3 WHERE id = ?1 AND cluster_id = ?2 AND revoked_at IS NULL')
+    .bind(id, clusterId, now)
+    .run();
+  return changes(result) === 1;
+}
+
+/** What an agent tells of itself and its cluster when it registers. */
+export interface Registration {
+  readonly token: RegistrationToken;
+  /** Names this attempt; whoever writes theirs into the token has won it. */
+  readonly claim: string;
+  readonly publicKey: string;
+  readonly kubeSystemUid: string;
+  readonly kubernetesVersion: string;
+  readonly now: number;
+}
+
+/**
+ * Binds an unused token to a key, and the cluster to both: one transaction, of which nothing happens when the token was used or taken back meanwhile.
+ * Every registration is a new generation. Throws where the kube-system UID belongs to another cluster: see {@link isDuplicate}.
+ */
+export async function claimRegistrationToken(
+  db: D1Database,
+  commit: Commit,
+  registration: Registration,
+): Promise<void> {
+  const { token, claim, publicKey, kubeSystemUid, kubernetesVersion, now } = registration;
+  await commit([
+    db
+      .prepare(
+        `UPDATE registration_tokens SET public_key = ?2, claim = ?3, used_at = ?4
+         WHERE id = ?1 AND claim IS NULL AND revoked_at IS NULL AND expires_at > ?4
+           AND EXISTS (SELECT 1 FROM clusters
+                       WHERE id = cluster_id AND (kube_system_uid IS NULL OR kube_system_uid = ?5))`,
+      )
+      .bind(token.id, publicKey, claim, now, kubeSystemUid),
+    db
+      .prepare(
+        `UPDATE clusters SET agent_generation = agent_generation + 1, kube_system_uid = ?3, kubernetes_version = ?4
+         WHERE id = (SELECT cluster_id FROM registration_tokens WHERE id = ?1 AND claim = ?2)`,
+      )
+      .bind(token.id, claim, kubeSystemUid, kubernetesVersion),
+    db
+      .prepare(
+        `UPDATE registration_tokens SET generation = (SELECT agent_generation FROM clusters WHERE id = cluster_id)
+         WHERE id = ?1 AND claim = ?2`,
+      )
+      .bind(token.id, claim),
+    ...touch(db, { cluster: token.cluster }),
+  ]);
+}

@@ -1,0 +1,93 @@
+import { z } from 'zod';
+import { touch, type Commit } from './access.ts';
+import { all, changes, first, Flag } from './rows.ts';
+
+/** Where a token came from. Only a session, which stands for a person at a sign-in form, may make tokens that outlive it. */
+export const TokenKind = z.enum(['session', 'api', 'kubeconfig']);
+export type TokenKind = z.infer<typeof TokenKind>;
+
+const Row = z
+  .object({
+    id: z.string(),
+    user_id: z.string(),
+    kind: TokenKind,
+    description: z.string(),
+    cluster_id: z.string().nullable(),
+    read_only: Flag,
+    created_at: z.int(),
+    expires_at: z.int(),
+  })
+  .transform((row) => ({
+    id: row.id,
+    userId: row.user_id,
+    kind: row.kind,
+    description: row.description,
+    cluster: row.cluster_id,
+    readOnly: row.read_only,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+  }));
+
+/** What is kept of a token: all but the token. Moments: epoch seconds. */
+export type TokenRow = z.output<typeof Row>;
+
+const COLUMNS = 'id, user_id, kind, description, cluster_id, read_only, created_at, expires_at';
+
+/** Tokens of one person that have not expired, revoked ones among them: bounds what they can add to every snapshot. */
+export const MAX_TOKENS_PER_USER = 1000;
+
+const AccessVersion = z.object({ access_version: z.int() });
+
+/**
+ * Keeps what a new token is, and drops the person's expired ones. Returns the access version that the token is to carry; null: the person has
+ * {@link MAX_TOKENS_PER_USER} already.
+ */
+export async function addToken(db: D1Database, token: TokenRow): Promise<number | null> {
+  const [, inserted] = await db.batch([
+    db.prepare('DELETE FROM tokens WHERE user_id = ?1 AND expires_at <= ?2').bind(token.userId, token.createdAt),
+    db
+      .prepare(
+        `INSERT INTO tokens (${COLUMNS}, access_version)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, value FROM access_counter
+         WHERE (SELECT count(*) FROM tokens WHERE user_id = ?2) < ${MAX_TOKENS_PER_USER}
+         RETURNING access_version`,
+      )
+      .bind(
+        token.id,
+        token.userId,
+        token.kind,
+        token.description,
+        token.cluster,
+        Number(token.readOnly),
+        token.createdAt,
+        token.expiresAt,
+      ),
+  ]);
+  return z.array(AccessVersion).parse(inserted?.results)[0]?.access_version ?? null;
+}
+
+/** The tokens of a person that are good at `now`, newest first. */
+export async function listTokens(db: D1Database, userId: string, now: number): Promise<TokenRow[]> {
+  return await all(
+    db
+      .prepare(
+        `SELECT ${COLUMNS} FROM tokens WHERE user_id = ?1 AND revoked_at IS NULL AND expires_at > ?2
+         ORDER BY created_at DESC, id`,
+      )
+      .bind(userId, now),
+    Row,
+  );
+}
+
+export async function findToken(db: D1Database, id: string): Promise<TokenRow | null> {
+  return await first(db.prepare(`SELECT ${COLUMNS} FROM tokens WHERE id = ?1`).bind(id), Row);
+}
+
+/** Takes a token back: every cluster that it was good for hears. False: it was not there, or was taken back before. */
+export async function revokeToken(db: D1Database, commit: Commit, token: TokenRow, now: number): Promise<boolean> {
+  const [revoked] = await commit([
+    db.prepare('UPDATE tokens SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL').bind(token.id, now),
+    ...touch(db, token.cluster === null ? { user: token.userId } : { cluster: token.cluster }),
+  ]);
+  return changes(revoked) === 1;
+}

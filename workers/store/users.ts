@@ -1,0 +1,132 @@
+import { z } from 'zod';
+import { touch, type Commit } from './access.ts';
+import { all, changes, first, Flag, isDuplicate } from './rows.ts';
+
+const Row = z
+  .object({
+    id: z.string(),
+    username: z.string(),
+    administrator: Flag,
+    enabled: Flag,
+    password_hash: z.string(),
+    password_pending: Flag,
+    not_before: z.int(),
+    created_at: z.int(),
+  })
+  .transform((row) => ({
+    id: row.id,
+    username: row.username,
+    administrator: row.administrator,
+    enabled: row.enabled,
+    passwordHash: row.password_hash,
+    passwordPending: row.password_pending,
+    notBefore: row.not_before,
+    createdAt: row.created_at,
+  }));
+
+/** A person who signs in with a name and a password. Moments: epoch seconds. `passwordHash` never leaves `workers/authn`. */
+export type User = z.output<typeof Row>;
+
+/** What is known of a person who is being added. */
+export interface NewUser {
+  readonly id: string;
+  readonly username: string;
+  readonly administrator: boolean;
+  readonly passwordHash: string;
+  readonly passwordPending: boolean;
+  readonly createdAt: number;
+}
+
+const COLUMNS = 'id, username, administrator, enabled, password_hash, password_pending, not_before, created_at';
+
+/** True of a user row who is not the last administrator who can still sign in. */
+const NOT_LAST_ADMINISTRATOR = `(administrator = 0 OR enabled = 0 OR EXISTS (
+  SELECT 1 FROM users AS other WHERE other.administrator = 1 AND other.enabled = 1 AND other.id <> users.id))`;
+
+export async function listUsers(db: D1Database): Promise<User[]> {
+  return await all(db.prepare(`SELECT ${COLUMNS} FROM users ORDER BY username`), Row);
+}
+
+export async function findUser(db: D1Database, id: string): Promise<User | null> {
+  return await first(db.prepare(`SELECT ${COLUMNS} FROM users WHERE id = ?1`).bind(id), Row);
+}
+
+/** By name, whatever its case. */
+export async function findUserByName(db: D1Database, username: string): Promise<User | null> {
+  return await first(db.prepare(`SELECT ${COLUMNS} FROM users WHERE username = ?1`).bind(username), Row);
+}
+
+/** The administrator who came first; null: there is none. */
+export async function firstAdministrator(db: D1Database): Promise<User | null> {
+  return await first(
+    db.prepare(`SELECT ${COLUMNS} FROM users WHERE administrator = 1 ORDER BY created_at, id LIMIT 1`),
+    Row,
+  );
+}
+
+/** Adds a person. `onlyIfFirst`: only while there is no administrator. False: the name is taken, or there is an administrator. */
+export async function addUser(
+  db: D1Database,
+  commit: Commit,
+  user: NewUser,
+  { onlyIfFirst = false }: { onlyIfFirst?: boolean } = {},
+): Promise<boolean> {
+  const insert = db
+    .prepare(
+      `INSERT INTO users (${COLUMNS}) SELECT ?1, ?2, ?3, 1, ?4, ?5, 0, ?6
+       ${onlyIfFirst ? 'WHERE NOT EXISTS (SELECT 1 FROM users WHERE administrator = 1)' : ''}`,
+    )
+    .bind(
+      user.id,
+      user.username,
+      Number(user.administrator),
+      user.passwordHash,
+      Number(user.passwordPending),
+      user.createdAt,
+    );
+  try {
+    const [inserted] = await commit([insert, ...touch(db, { user: user.id })]);
+    return changes(inserted) === 1;
+  } catch (error) {
+    if (isDuplicate(error, 'users.username')) return false;
+    throw error;
+  }
+}
+
+/** Sets a password that its person chose; every token issued before `notBefore` dies. */
+export async function changePassword(
+  db: D1Database,
+  commit: Commit,
+  { id, passwordHash, notBefore }: { id: string; passwordHash: string; notBefore: number },
+): Promise<void> {
+  await commit([
+    db
+      .prepare('UPDATE users SET password_hash = ?2, password_pending = 0, not_before = ?3 WHERE id = ?1')
+      .bind(id, passwordHash, notBefore),
+    ...touch(db, { user: id }),
+  ]);
+}
+
+/** Lets a person in or keeps them out. False: they are the last administrator who can sign in, or there is no such person. */
+export async function setUserEnabled(db: D1Database, commit: Commit, id: string, enabled: boolean): Promise<boolean> {
+  const [updated] = await commit([
+    db
+      .prepare(
+        enabled
+          ? 'UPDATE users SET enabled = 1 WHERE id = ?1'
+          : `UPDATE users SET enabled = 0 WHERE id = ?1 AND ${NOT_LAST_ADMINISTRATOR}`,
+      )
+      .bind(id),
+    ...touch(db, { user: id }),
+  ]);
+  return changes(updated) === 1;
+}
+
+/** Removes a person with their memberships and tokens. False: they are the last administrator who can sign in, or there is no such person. */
+export async function removeUser(db: D1Database, commit: Commit, id: string): Promise<boolean> {
+  const results = await commit([
+    ...touch(db, { user: id }),
+    db.prepare(`DELETE FROM users WHERE id = ?1 AND ${NOT_LAST_ADMINISTRATOR}`).bind(id),
+  ]);
+  return changes(results.at(-1)) > 0;
+}
