@@ -34,7 +34,8 @@ export const ERRORS = {
   headers_too_large: { status: 431, reason: 'BadRequest', title: 'Header fields too large' },
   overloaded: { status: 429, reason: 'TooManyRequests', title: 'Too many requests', retryAfter: 1 },
   throttled: { status: 429, reason: 'TooManyRequests', title: 'Too many attempts', retryAfter: 5 },
-  tunnel_down: { status: 503, reason: 'ServiceUnavailable', title: 'The cluster is not connected', retryAfter: 5 },
+  /** No Retry-After: client-go would try ten times before it tells the person what is wrong (rancher#39597, decision 0005). */
+  tunnel_down: { status: 503, reason: 'ServiceUnavailable', title: 'The cluster is not connected' },
   access_unavailable: {
     status: 503,
     reason: 'ServiceUnavailable',
