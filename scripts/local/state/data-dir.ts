@@ -22,7 +22,7 @@ export interface DataDir {
   /** What lives no longer than one run: generated configuration, the bundle, sockets. */
   readonly run: string;
   readonly logs: string;
-  /** Lets another process have the folder. */
+  /** Lets another process have the folder; done twice, it does nothing. */
   release(): void;
 }
 
@@ -105,7 +105,9 @@ async function takeLock(root: string): Promise<() => void> {
   }
   const held = lock;
   await writeWhole(pidFile, `${process.pid}\n`);
-  return () => held.close();
+  return () => {
+    if (held.isOpen) held.close();
+  };
 }
 
 /** Writes a file so that a crash leaves the old content or the new, never a part. */
