@@ -16,6 +16,7 @@ export async function tryLock(name: string): Promise<Lock | undefined> {
   const waiters = new Set<{ destroy(): void }>();
   const server = createServer((socket) => {
     waiters.add(socket);
+    socket.unref();
     socket.on('error', () => socket.destroy());
     socket.on('close', () => waiters.delete(socket));
   });
