@@ -15,6 +15,8 @@ interface FrameRule {
   min: number;
   max: number;
   on: 'session' | 'stream' | 'either';
+  /** No payload at all is allowed too. */
+  orNone?: boolean;
 }
 
 const RULES = {
@@ -23,12 +25,15 @@ const RULES = {
   [FrameType.ACCEPT]: { min: 0, max: 0, on: 'stream' },
   [FrameType.HEAD]: { min: 3, max: MAX_HEAD_BYTES, on: 'stream' },
   [FrameType.DATA]: { min: 0, max: MAX_DATA_BYTES, on: 'stream' },
-  [FrameType.END]: { min: 0, max: 2 + MAX_CLOSE_REASON_BYTES, on: 'stream' },
+  [FrameType.END]: { min: 2, max: 2 + MAX_CLOSE_REASON_BYTES, on: 'stream', orNone: true },
   [FrameType.RESET]: { min: 2, max: 2 + MAX_REASON_BYTES, on: 'stream' },
   [FrameType.WINDOW]: { min: 4, max: 4, on: 'either' },
   [FrameType.GOAWAY]: { min: 2, max: 2 + MAX_REASON_BYTES, on: 'session' },
   [FrameType.STATE]: { min: 0, max: MAX_UNKNOWN_BYTES, on: 'session' },
 } as const satisfies Record<FrameType, FrameRule>;
+
+/** A byte order mark stays what it is: a character of the text. */
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 const OPTIONAL: FrameRule = { min: 0, max: MAX_UNKNOWN_BYTES, on: 'either' };
 
@@ -65,7 +70,8 @@ export function decodeFrames(message: Uint8Array, onFrame: (frame: Frame) => voi
     const sequence = getUint32(message, at + 4);
     const length = getUint32(message, at + 8);
     const rule = ruleOf(type);
-    if (length < rule.min || length > rule.max) throw malformed(`frame type ${type}: payload of ${length} octets`);
+    const sized = (length >= rule.min && length <= rule.max) || (length === 0 && rule.orNone === true);
+    if (!sized) throw malformed(`frame type ${type}: payload of ${length} octets`);
     if (rule.on !== 'either' && (rule.on === 'session') !== (sequence === 0)) {
       throw malformed(`frame type ${type} on sequence ${sequence}`);
     }
@@ -91,6 +97,6 @@ export function decodeCredit(payload: Uint8Array): number {
 export function decodeCode(payload: Uint8Array): { code: number; reason: string } {
   return {
     code: ((payload[0] ?? 0) << 8) | (payload[1] ?? 0),
-    reason: new TextDecoder().decode(payload.subarray(2)),
+    reason: decoder.decode(payload.subarray(2)),
   };
 }

@@ -17,7 +17,8 @@ export interface ResponseHead {
 }
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder('utf-8', { fatal: true });
+/** A byte order mark is not skipped: what is checked must be what was sent. */
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** RFC 9110 §5.6.2 `token`, in lower case. */
 const NAME = /^[a-z0-9!#$%&'*+.^_`|~-]+$/;
@@ -35,6 +36,8 @@ function malformed(detail: string): ProtocolError {
 function encode(first: string, fields: readonly Field[]): Uint8Array {
   let text = first;
   for (const [name, value] of fields) text += `\n${name}:${value}`;
+  // The encoder would replace a lone surrogate by U+FFFD: another head than the one that was meant.
+  if (!text.isWellFormed()) throw malformed('not Unicode');
   const bytes = encoder.encode(text);
   if (bytes.byteLength > MAX_HEAD_BYTES) throw new ProtocolError(ProtocolCode.LIMIT, 'head too large');
   return bytes;
