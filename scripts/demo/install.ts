@@ -5,7 +5,7 @@ import { buildGoTools, type GoTools, hasGoTools } from './tools/go.ts';
 import { lock } from './tools/lock.ts';
 
 /** The Kubernetes release of the demo cluster; `tools/kubernetes/go.mod` pins the same. */
-export const KUBERNETES_VERSION = '1.34.2';
+const KUBERNETES_VERSION = '1.34.2';
 const ETCD_VERSION = '3.6.5';
 
 /**

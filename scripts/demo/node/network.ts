@@ -24,7 +24,7 @@ export const SERVICE_RANGE = '10.96.0.0/16';
 export const SERVICE_ADDRESS = '10.96.0.1';
 
 /** Which network has the given index. */
-export function clusterNetwork(index: number): ClusterNetwork {
+function clusterNetwork(index: number): ClusterNetwork {
   const prefix = `10.${FIRST_SECOND_OCTET + index}`;
   return {
     index,

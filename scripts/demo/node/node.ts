@@ -7,7 +7,7 @@ import type { ClusterTools } from '../install.ts';
 import type { ClusterPki } from '../pki.ts';
 import { type ManagedProcess, startProcess, waitUntil } from '../processes.ts';
 import { cniPluginDir, programPath } from '../tools/debian.ts';
-import { importImage, listImages } from './containers.ts';
+import { containerdAnswers, importImage } from './containers.ts';
 import type { ClusterNetwork } from './network.ts';
 import type { Sandbox } from './sandbox.ts';
 
@@ -37,8 +37,6 @@ export type Node = {
   processes: readonly ManagedProcess[];
   /** Imports an image archive. @throws with what containerd says. */
   loadImage(archive: string): Promise<void>;
-  /** Names of all images. */
-  images(): Promise<string[]>;
   /** Ends the components; what they started ends with the sandbox. */
   stop(): Promise<void>;
 };
@@ -49,7 +47,9 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   const folder = join(dir, 'node');
   // The addresses of an earlier run's pods are given out again.
   await rm(join(folder, 'cni'), { recursive: true, force: true });
-  for (const path of ['containerd', 'cni', 'kubelet', 'pod-logs']) await mkdir(join(folder, path), { recursive: true });
+  for (const path of ['containerd', 'cni', 'kubelet', 'pod-logs']) {
+    await mkdir(join(folder, path), { recursive: true, mode: 0o700 });
+  }
 
   const processes: ManagedProcess[] = [];
   const stop = async (): Promise<void> => {
@@ -66,8 +66,10 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     await writeCniConfig(folder, options.network);
     const containerdConfig = await writeContainerdConfig(folder);
     const containerd = await start('containerd', [programPath('containerd'), '--config', containerdConfig]);
-    const answers = async (): Promise<boolean> => (await listImages(sandbox)) !== undefined;
-    await waitUntil('starting containerd', answers, { withinMs: CONTAINERD_READY_MS, by: [containerd] });
+    await waitUntil('starting containerd', () => containerdAnswers(sandbox), {
+      withinMs: CONTAINERD_READY_MS,
+      by: [containerd],
+    });
     for (const archive of images) await importImage(sandbox, archive);
 
     const startedAt = Date.now();
@@ -89,7 +91,6 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   return {
     processes,
     loadImage: (archive) => importImage(sandbox, archive),
-    images: async () => (await listImages(sandbox)) ?? [],
     stop,
   };
 }

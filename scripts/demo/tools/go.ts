@@ -4,8 +4,9 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { lock } from './lock.ts';
+import { diesWithParent } from '../processes.ts';
 import { ToolError } from './errors.ts';
+import { lock } from './lock.ts';
 
 /** Programs that are built from one Go module of this repository. */
 export type GoTools = {
@@ -62,7 +63,7 @@ export async function hasGoTools(tools: GoTools): Promise<boolean> {
 }
 
 /** Folder for what is built once per version: `$OUTRIDER_CACHE`, else `$XDG_CACHE_HOME/outrider`, else `~/.cache/outrider`. */
-export function toolCache(): string {
+function toolCache(): string {
   const env = process.env;
   const base = env['OUTRIDER_CACHE'] ?? join(env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'outrider');
   return join(base, 'tools');
@@ -82,7 +83,8 @@ function goBuild(go: string, tools: GoTools, outDir: string): Promise<void> {
   const args = ['build', '-ldflags', ['-s', '-w', ...values].join(' '), '-o', `${outDir}/`, ...tools.packages];
   const env = { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-trimpath -buildvcs=false -mod=readonly', GOWORK: 'off' };
   return new Promise((resolve, reject) => {
-    const child = spawn(go, args, { cwd: tools.moduleDir, env, stdio: ['ignore', 'ignore', 'pipe'] });
+    const [program = go, ...rest] = diesWithParent([go, ...args], 'KILL');
+    const child = spawn(program, rest, { cwd: tools.moduleDir, env, stdio: ['ignore', 'ignore', 'pipe'] });
     let tail = '';
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => (tail = (tail + chunk).slice(-2000)));
     child.on('error', reject);
