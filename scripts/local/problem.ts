@@ -5,7 +5,8 @@ export class Problem extends Error {
   readonly exitCode: 1 | 2;
 
   constructor(message: string, options: { cause?: unknown; exitCode?: 1 | 2 } = {}) {
-    super(message, { cause: options.cause });
+    // Other programs' messages, quoted in ours, may have several lines.
+    super(message.replaceAll(/\s*\n\s*/g, ' ').trim(), { cause: options.cause });
     this.exitCode = options.exitCode ?? 1;
   }
 }

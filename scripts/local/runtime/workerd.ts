@@ -79,7 +79,9 @@ export interface WorkerdOptions {
 export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
   const serve = [workerdBinary(), 'serve', '--experimental', '--control-fd=3', options.config];
   const [command = '', ...rest] = process.platform === 'linux' ? ['setpriv', '--pdeathsig', 'KILL', ...serve] : serve;
-  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe', 'pipe'], env: environment() });
+  const stdio = ['ignore', 'pipe', 'pipe', 'pipe'] as const;
+  // A group of its own: Ctrl-C in a terminal reaches every process of the supervisor's, and workerd would end at once.
+  const child = spawn(command, rest, { stdio: [...stdio], env: environment(), detached: true });
   const [, stdout, stderr, control] = child.stdio;
   if (!stdout || !stderr || !(control instanceof Readable)) throw new Error('spawn made no pipes');
   const killWithUs = (): void => void child.kill('SIGKILL');

@@ -70,7 +70,7 @@ export async function readManifest(project: string): Promise<WorkerManifest> {
       secrets: file.secrets.required,
     };
   } catch (error) {
-    const reason = error instanceof z.ZodError ? z.prettifyError(error).replaceAll('\n', ' ') : reasonOf(error);
+    const reason = error instanceof z.ZodError ? z.prettifyError(error) : reasonOf(error);
     throw new Problem(`cannot use ${path} on one machine: ${reason}`, { cause: error });
   }
 }
