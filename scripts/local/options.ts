@@ -48,7 +48,7 @@ const HIGHEST_PORT = 65_535;
 const DNS_NAME = /^(\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i;
 const LONGEST_DNS_NAME = 253;
 /** What a container engine takes for an image, roughly (distribution/reference): enough to refuse a space, a quote or a line end. */
-const IMAGE = /^[a-z0-9][\w.:/@-]{0,510}$/i;
+const IMAGE = /^[a-z0-9][A-Za-z0-9._/:@-]{0,254}$/;
 
 /**
  * Reads the command line.

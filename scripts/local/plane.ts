@@ -97,11 +97,9 @@ async function startIn(dir: DataDir, options: PlaneOptions): Promise<Plane> {
   await endOrphan(pidFile, config);
   const manifest = await readManifest(options.project ?? PROJECT);
   const host = options.host ?? LOOPBACK_NAMES[0] ?? '';
-  const [bundle, secrets, port] = await Promise.all([
-    bundleWorker(manifest.main),
-    loadSecrets(dir.secretsFile),
-    freePort(host, options.port ?? 0),
-  ]);
+  const port = await freePort(host, options.port ?? 0);
+  const bundle = bundleWorker(manifest.main);
+  const secrets = await loadSecrets(dir.secretsFile);
   const url = options.url ?? defaultUrl(host, port);
   const publicHost = hostOf(url);
   const readCertificate = (): Promise<ServerCertificate> =>

@@ -1,5 +1,5 @@
 import { builtinModules } from 'node:module';
-import { build } from 'esbuild';
+import { buildSync } from 'esbuild';
 import { Problem, reasonOf } from '../problem.ts';
 
 /**
@@ -8,9 +8,10 @@ import { Problem, reasonOf } from '../problem.ts';
  *
  * @returns the source text.
  */
-export async function bundleWorker(main: string): Promise<string> {
+export function bundleWorker(main: string): string {
   try {
-    const result = await build({
+    // The asynchronous one leaves a process behind for as long as this one runs.
+    const result = buildSync({
       entryPoints: [main],
       bundle: true,
       write: false,
