@@ -1,0 +1,68 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** What the status server shows. */
+export interface StatusSources {
+  /** Whether a tunnel is settled: readiness. Liveness does not ask: a restart does not bring the plane back. */
+  connected(): boolean;
+  metrics(): Promise<string>;
+  metricsContentType: string;
+}
+
+/** The longest that a scrape or probe may take to send its request, ms: Prometheus' own default timeout. */
+const REQUEST_TIMEOUT_MS = 10_000;
+
+type Answer = { status: number; type: string; body: string };
+
+const plain = (status: number, body: string): Answer => ({
+  status,
+  type: 'text/plain; charset=utf-8',
+  body: `${body}\n`,
+});
+
+const PAGES: Readonly<Record<string, (sources: StatusSources) => Answer | Promise<Answer>>> = {
+  '/healthz': () => plain(200, 'ok'),
+  '/readyz': (sources) => (sources.connected() ? plain(200, 'ok') : plain(503, 'no tunnel to the plane')),
+  '/metrics': async (sources) => ({ status: 200, type: sources.metricsContentType, body: await sources.metrics() }),
+};
+
+/** A running status server. */
+export interface StatusServer {
+  /** The port that was bound; of use where 0 was asked for. */
+  port: number;
+  close(): Promise<void>;
+}
+
+/**
+ * Serves `/healthz` (the process lives), `/readyz` (a tunnel is settled) and `/metrics`, by GET, without TLS: inside the cluster only.
+ * @throws Error of `listen` when the port is taken.
+ */
+export async function serveStatus(address: string, port: number, sources: StatusSources): Promise<StatusServer> {
+  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
+    const page = PAGES[(request.url ?? '').split('?', 1)[0] ?? ''];
+    void Promise.resolve(request.method === 'GET' && page !== undefined ? page(sources) : plain(404, 'not found'))
+      .catch(() => plain(500, 'internal error'))
+      .then(({ status, type, body }) => response.writeHead(status, { 'content-type': type }).end(body));
+  });
+  await listen(server, port, address);
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function listen(server: Server, port: number, address: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, address, () => {
+      server.off('error', reject);
+      // The status page is never a reason to go on living.
+      server.unref();
+      resolve();
+    });
+  });
+}

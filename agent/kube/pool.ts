@@ -1,0 +1,76 @@
+import { connect as tlsConnect, type TLSSocket } from 'node:tls';
+import { buildConnector, Pool } from 'undici';
+import { MAX_HEAD_BYTES } from '#schema/protocol/limits.ts';
+import type { ApiServer } from './api-server.ts';
+
+/** A TCP or TLS handshake inside a cluster that takes longer than this is not going to end, ms. */
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/** Idle connections are closed before the API server's own 90 s limit would (`apiserver/pkg/server/secure_serving.go`, IdleTimeout), ms. */
+const KEEP_ALIVE_MS = 60_000;
+
+/** The least TLS that any supported API server speaks (`--tls-min-version` defaults to 1.2). */
+const MIN_TLS_VERSION = 'TLSv1.2';
+
+/**
+ * Connections to the API server, HTTP/1.1 and one request each: a watch holds its connection, a cancelled request closes it, and the API server sees that at
+ * once. Their number is bounded by the streams that the tunnel allows. A rotated CA counts from the next connection on.
+ */
+export function createPool(api: ApiServer): Pool {
+  let known: { ca: string; connect: buildConnector.connector } | null = null;
+  const connectorFor = (ca: string): buildConnector.connector => {
+    if (known?.ca === ca) return known.connect;
+    const connect = buildConnector({
+      ca,
+      servername: api.servername,
+      minVersion: MIN_TLS_VERSION,
+      rejectUnauthorized: true,
+      allowH2: false,
+      timeout: CONNECT_TIMEOUT_MS,
+    });
+    known = { ca, connect };
+    return connect;
+  };
+  return new Pool(api.origin, {
+    connections: null,
+    pipelining: 1,
+    allowH2: false,
+    // A watch may be silent for an hour; the client's own patience decides.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveMaxTimeout: KEEP_ALIVE_MS,
+    maxHeaderSize: MAX_HEAD_BYTES,
+    connect: (options, callback) => {
+      api.ca().then(
+        (ca) => connectorFor(ca)(options, callback),
+        (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), null),
+      );
+    },
+  });
+}
+
+/**
+ * A connection of its own for an upgrade, never pooled. An error before `secureConnect` means that nothing was sent.
+ * @param ca what {@link ApiServer.ca} gave.
+ */
+export function connectApart(api: ApiServer, ca: string): TLSSocket {
+  const socket = tlsConnect({
+    host: api.hostname,
+    port: api.port,
+    servername: api.servername,
+    ca,
+    minVersion: MIN_TLS_VERSION,
+    rejectUnauthorized: true,
+    ALPNProtocols: ['http/1.1'],
+  });
+  const timer = setTimeout(
+    () => socket.destroy(Object.assign(new Error('connect timed out'), { code: 'ETIMEDOUT' })),
+    CONNECT_TIMEOUT_MS,
+  );
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true, KEEP_ALIVE_MS);
+  socket.once('secureConnect', () => clearTimeout(timer));
+  socket.once('close', () => clearTimeout(timer));
+  return socket;
+}

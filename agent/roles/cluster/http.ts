@@ -1,0 +1,228 @@
+import type { Readable } from 'node:stream';
+import type { Dispatcher } from 'undici';
+import { ProtocolCode, ProtocolError } from '#schema/protocol/codes.ts';
+import { decodeRequestHead, encodeResponseHead, type RequestHead } from '#schema/protocol/head.ts';
+import { ACCEPT_AFTER_MS } from '#schema/protocol/limits.ts';
+import type { Stream, StreamHandler } from '#schema/protocol/stream.ts';
+import { describeError } from '../../log.ts';
+import type { StreamMetrics } from '../../metrics.ts';
+import { RequestBody } from './body.ts';
+import { contentLength, fromRaw, requestFields, responseFields, toWire } from './fields.ts';
+import { judgeIdentity } from './identity.ts';
+import { errorCode, type Fault, faultOf, NO_TOKEN, type Upstream } from './upstream.ts';
+
+/** Requests without effect, which may be sent a second time when a kept connection turns out to be dead (RFC 9110 §9.2.2). */
+const SAFE_METHODS = new Set(['GET', 'HEAD']);
+
+/** How a kept connection that the API server closed shows itself. */
+const STALE = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
+
+const CANCELLED = new Error('cancelled by the plane');
+const FINISHED = new Error('the response is complete');
+
+/** Serves an `http` stream: one request to the API server and its response, bodies streaming both ways within credit. */
+export function serveHttp(upstream: Upstream, stream: Stream, headBytes: Uint8Array, metrics: StreamMetrics): void {
+  let head: RequestHead;
+  try {
+    head = decodeRequestHead(headBytes);
+  } catch (error) {
+    refuse(stream, metrics, {
+      code: ProtocolCode.PROTOCOL_ERROR,
+      reason: error instanceof ProtocolError ? error.message : 'head',
+    });
+    return;
+  }
+  const verdict = judgeIdentity(head.fields);
+  if (!verdict.allowed) {
+    upstream.log.warn('refused an identity that the plane asked for', { reason: verdict.reason });
+    refuse(stream, metrics, { code: ProtocolCode.IDENTITY_REFUSED, reason: verdict.reason });
+    return;
+  }
+  const exchange = new HttpExchange(upstream, stream, head, metrics);
+  stream.handler = exchange;
+  // A body that came in the same message is here by then, so that a small request goes out as a whole.
+  queueMicrotask(() => exchange.begin());
+}
+
+/** Resets a stream that was not served. */
+export function refuse(stream: Stream, metrics: StreamMetrics, { code, reason }: Fault): void {
+  stream.reset(code, reason);
+  metrics.reset(code, 'agent');
+}
+
+class HttpExchange implements StreamHandler, Dispatcher.DispatchHandler {
+  readonly #upstream: Upstream;
+  readonly #stream: Stream;
+  readonly #head: RequestHead;
+  readonly #metrics: StreamMetrics;
+  readonly #body: RequestBody;
+  readonly #acceptTimer: NodeJS.Timeout;
+  #controller: Dispatcher.DispatchController | null = null;
+  /** Octets of the request may have left. */
+  #sent = false;
+  #retried = false;
+  /** 0 until the head has come. */
+  #status = 0;
+  #over = false;
+
+  constructor(upstream: Upstream, stream: Stream, head: RequestHead, metrics: StreamMetrics) {
+    this.#upstream = upstream;
+    this.#stream = stream;
+    this.#head = head;
+    this.#metrics = metrics;
+    this.#body = new RequestBody((bytes) => stream.consumed(bytes));
+    this.#acceptTimer = setTimeout(() => stream.accept(), ACCEPT_AFTER_MS);
+  }
+
+  begin(): void {
+    if (this.#over) return;
+    const token = this.#upstream.proxy.current();
+    if (token !== null) {
+      this.#dispatch(token);
+      return;
+    }
+    this.#upstream.proxy.token().then(
+      (fresh) => this.#dispatch(fresh),
+      (error: unknown) => {
+        this.#upstream.log.error('no token for the impersonating account', { error: describeError(error) });
+        this.#fail(NO_TOKEN);
+      },
+    );
+  }
+
+  // From the plane.
+
+  onData(data: Uint8Array): void {
+    this.#body.push(data);
+  }
+
+  onEnd(): void {
+    this.#body.end();
+  }
+
+  onReset(code: number): void {
+    if (!this.#finish()) return;
+    this.#metrics.reset(code, 'plane');
+    this.#body.fail(CANCELLED);
+    this.#controller?.abort(CANCELLED);
+  }
+
+  onWritable(): void {
+    this.#controller?.resume();
+  }
+
+  // From the API server.
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#over) {
+      controller.abort(CANCELLED);
+      return;
+    }
+    this.#sent = true;
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
+    // 1xx answers precede the answer.
+    if (status < 200) return;
+    clearTimeout(this.#acceptTimer);
+    if (status === 401) this.#upstream.proxy.refused();
+    const raw = Array.isArray(controller.rawHeaders) ? controller.rawHeaders : [];
+    let head: Uint8Array;
+    try {
+      head = encodeResponseHead({ status, fields: responseFields(fromRaw(raw)) });
+    } catch (error) {
+      const code =
+        error instanceof ProtocolError && error.code === ProtocolCode.LIMIT ? error.code : ProtocolCode.UPSTREAM_LOST;
+      this.#fail({ code, reason: "the response's head cannot be carried" });
+      controller.abort(FINISHED);
+      return;
+    }
+    this.#status = status;
+    this.#metrics.head();
+    this.#stream.head(head);
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
+    if (!this.#stream.write(chunk)) controller.pause();
+  }
+
+  onResponseEnd(): void {
+    if (!this.#finish()) return;
+    this.#stream.end();
+    this.#metrics.answered(this.#status);
+    // The plane may still be sending a body that was answered early: it flows away.
+    if (this.#body.ended) this.#body.discard();
+    else this.#body.fail(FINISHED);
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    if (this.#over) return;
+    if (this.#mayRetry(error)) {
+      this.#retried = true;
+      this.#sent = false;
+      this.#controller = null;
+      queueMicrotask(() => this.begin());
+      return;
+    }
+    const fault = faultOf(error, this.#sent);
+    this.#upstream.log.warn('a request failed', { reason: fault.reason, error: describeError(error) });
+    this.#fail(fault);
+  }
+
+  /** A kept connection may have been closed while the request was on its way; only a request without effect and without body is sent again, once. */
+  #mayRetry(error: Error): boolean {
+    return (
+      this.#sent &&
+      !this.#retried &&
+      this.#status === 0 &&
+      SAFE_METHODS.has(this.#head.method) &&
+      this.#body.ended &&
+      STALE.has(errorCode(error))
+    );
+  }
+
+  #dispatch(token: string): void {
+    if (this.#over) return;
+    const { method, target, fields } = this.#head;
+    const length = contentLength(fields);
+    const complete = this.#body.ended;
+    if (length === false || (complete && length !== null && length !== this.#body.size)) {
+      this.#fail({ code: ProtocolCode.PROTOCOL_ERROR, reason: 'the body is not as long as its Content-Length' });
+      return;
+    }
+    const headers = ['authorization', `Bearer ${token}`];
+    for (const [name, value] of requestFields(fields)) {
+      // One is enough, and undici refuses a second.
+      if (name !== 'content-length') headers.push(name, toWire(value));
+    }
+    if (length !== null) headers.push('content-length', String(length));
+    const body = !complete ? this.#body : this.#body.size > 0 ? this.#body.takeAll() : null;
+    this.#upstream.pool.dispatch(
+      {
+        path: toWire(target),
+        method: method as Dispatcher.HttpMethod,
+        headers,
+        // undici takes any async iterable; its types name only streams.
+        body: body as Readable | Buffer | null,
+        // A kept connection stays good after DELETE with a body and after HEAD: the API server is no broken server.
+        reset: false,
+      },
+      this,
+    );
+  }
+
+  #fail(fault: Fault): void {
+    if (!this.#finish()) return;
+    this.#body.fail(FINISHED);
+    refuse(this.#stream, this.#metrics, fault);
+  }
+
+  /** False when the exchange was over before. */
+  #finish(): boolean {
+    if (this.#over) return false;
+    this.#over = true;
+    clearTimeout(this.#acceptTimer);
+    return true;
+  }
+}

@@ -1,0 +1,268 @@
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import WebSocket from 'ws';
+import { decodeClose, encodeClose, isSendableCloseCode, NO_CLOSE_CODE } from '#schema/protocol/close.ts';
+import { ProtocolCode, ProtocolError } from '#schema/protocol/codes.ts';
+import { Flag } from '#schema/protocol/frame.ts';
+import { decodeRequestHead, encodeResponseHead, type Field, type RequestHead } from '#schema/protocol/head.ts';
+import { ACCEPT_AFTER_MS } from '#schema/protocol/limits.ts';
+import type { Stream, StreamHandler } from '#schema/protocol/stream.ts';
+import { describeError } from '../../log.ts';
+import { connectApart } from '../../kube/pool.ts';
+import type { StreamMetrics } from '../../metrics.ts';
+import { fromRaw, responseFields, toWire, upgradeFields } from './fields.ts';
+import { refuse } from './http.ts';
+import { judgeIdentity } from './identity.ts';
+import { offeredProtocols } from './subprotocols.ts';
+import { type Fault, faultOf, NO_TOKEN, type Upstream } from './upstream.ts';
+
+/** Load balancers cut connections that are idle for a minute or more (AWS NLB 350 s, HAProxy's usual `timeout tunnel` 60 s), ms. */
+const UPSTREAM_PING_MS = 25_000;
+
+/** One message from the API server: exec sends 32 KiB, port-forward its SPDY frames of at most 16 MiB (`moby/spdystream`). */
+const MAX_UPSTREAM_MESSAGE_BYTES = 16 * 1024 * 1024;
+
+/** RFC 6455 §7.4.1: the connection ended without a close frame. */
+const ABNORMAL = 1006;
+
+/** Serves an `upgrade` stream: a WebSocket to the API server (exec, attach, port-forward, cp), message by message. */
+export function serveUpgrade(upstream: Upstream, stream: Stream, headBytes: Uint8Array, metrics: StreamMetrics): void {
+  let head: RequestHead;
+  let protocols: string[];
+  try {
+    head = decodeRequestHead(headBytes);
+    if (head.method !== 'GET') throw new ProtocolError(ProtocolCode.PROTOCOL_ERROR, 'an upgrade is a GET');
+    protocols = offeredProtocols(head.fields);
+  } catch (error) {
+    const known = error instanceof ProtocolError;
+    refuse(stream, metrics, {
+      code: known ? error.code : ProtocolCode.PROTOCOL_ERROR,
+      reason: known ? error.message : 'head',
+    });
+    return;
+  }
+  const verdict = judgeIdentity(head.fields);
+  if (!verdict.allowed) {
+    upstream.log.warn('refused an identity that the plane asked for', { reason: verdict.reason });
+    refuse(stream, metrics, { code: ProtocolCode.IDENTITY_REFUSED, reason: verdict.reason });
+    return;
+  }
+  const exchange = new UpgradeExchange(upstream, stream, head, protocols, metrics);
+  stream.handler = exchange;
+  exchange.begin().catch((error: unknown) => exchange.broke(error));
+}
+
+class UpgradeExchange implements StreamHandler {
+  readonly #upstream: Upstream;
+  readonly #stream: Stream;
+  readonly #head: RequestHead;
+  readonly #protocols: string[];
+  readonly #metrics: StreamMetrics;
+  readonly #acceptTimer: NodeJS.Timeout;
+  #pingTimer: NodeJS.Timeout | undefined;
+  #socket: WebSocket | null = null;
+  /** An answer other than 101, which goes on as an ordinary response. */
+  #answer: { request: ClientRequest; response: IncomingMessage } | null = null;
+  #connected = false;
+  /** The request may have left. */
+  #sent = false;
+  /** The plane has closed its half. */
+  #closing = false;
+  /** Fields of the 101, until the socket is open. */
+  #upgradeFields: Field[] = [];
+  #over = false;
+
+  constructor(upstream: Upstream, stream: Stream, head: RequestHead, protocols: string[], metrics: StreamMetrics) {
+    this.#upstream = upstream;
+    this.#stream = stream;
+    this.#head = head;
+    this.#protocols = protocols;
+    this.#metrics = metrics;
+    this.#acceptTimer = setTimeout(() => stream.accept(), ACCEPT_AFTER_MS);
+  }
+
+  async begin(): Promise<void> {
+    const { api, proxy } = this.#upstream;
+    const [ca, token] = await Promise.all([api.ca(), proxy.token().catch(() => null)]);
+    if (this.#over) return;
+    if (token === null) {
+      this.#fail(NO_TOKEN);
+      return;
+    }
+    const socket = new WebSocket(api.origin, {
+      createConnection: () => {
+        const connection = connectApart(api, ca);
+        connection.once('secureConnect', () => {
+          this.#sent = true;
+        });
+        return connection;
+      },
+      followRedirects: false,
+      perMessageDeflate: false,
+      maxPayload: MAX_UPSTREAM_MESSAGE_BYTES,
+      // Whether what a program prints is UTF-8 is for the ends to judge.
+      skipUTF8Validation: true,
+      finishRequest: (request) => {
+        for (const [name, values] of this.#headers(token)) request.setHeader(name, values);
+        // The target exactly as the client sent it: a URL object would normalise it.
+        request.path = toWire(this.#head.target);
+        request.end();
+      },
+    });
+    this.#socket = socket;
+    socket.on('upgrade', (response) => this.#upgraded(socket, response));
+    socket.on('open', () => this.#opened(socket));
+    socket.on('unexpected-response', (request, response) => this.#answered(request, response));
+    socket.on('message', (data: Buffer, binary) => this.#message(socket, data, binary));
+    socket.on('close', (code, reason) => this.#closed(code, reason));
+    socket.on('error', (error) => this.broke(error));
+  }
+
+  // From the plane.
+
+  onData(data: Uint8Array, flags: number): void {
+    const socket = this.#socket;
+    if (!this.#connected || socket === null) {
+      if (this.#answer === null) this.#fail({ code: ProtocolCode.PROTOCOL_ERROR, reason: 'DATA before the upgrade' });
+      else this.#stream.consumed(data.byteLength);
+      return;
+    }
+    const options = { binary: (flags & Flag.TEXT) === 0, fin: (flags & Flag.MESSAGE_END) !== 0 };
+    // The callback comes when the octets have left, or never will.
+    socket.send(data, options, () => this.#stream.consumed(data.byteLength));
+  }
+
+  onEnd(payload: Uint8Array): void {
+    const socket = this.#socket;
+    if (!this.#connected || socket === null) return;
+    const { code, reason } = decodeClose(payload);
+    this.#closing = true;
+    if (code === NO_CLOSE_CODE) socket.close();
+    else if (isSendableCloseCode(code)) socket.close(code, reason);
+    else socket.terminate();
+  }
+
+  onReset(code: number): void {
+    if (!this.#finish()) return;
+    this.#metrics.reset(code, 'plane');
+    this.#drop();
+  }
+
+  onWritable(): void {
+    if (this.#answer !== null) this.#answer.response.resume();
+    else if (this.#connected) this.#socket?.resume();
+  }
+
+  // From the API server.
+
+  /** An error of the connection, before or after the upgrade. */
+  broke(error: unknown): void {
+    if (this.#over) return;
+    const fault = faultOf(error, this.#sent);
+    this.#upstream.log.warn('an upgrade failed', { reason: fault.reason, error: describeError(error) });
+    this.#fail(fault);
+  }
+
+  /** The 101 before ws judges it. ws knows subprotocols by the letter of RFC 6455; `SPDY/3.1+portforward.k8s.io` is none, so this is judged here. */
+  #upgraded(socket: WebSocket, response: IncomingMessage): void {
+    const chosen = response.headers['sec-websocket-protocol'];
+    const fits = chosen === undefined ? this.#protocols.length === 0 : this.#protocols.includes(chosen);
+    if (!fits) {
+      this.#fail({
+        code: ProtocolCode.UPSTREAM_LOST,
+        reason: 'the API server chose a subprotocol that was not offered',
+      });
+      socket.terminate();
+      return;
+    }
+    delete response.headers['sec-websocket-protocol'];
+    this.#upgradeFields = fromRaw(response.rawHeaders).filter(
+      ([name]) => !/^sec-websocket-(accept|extensions)$/.test(name),
+    );
+  }
+
+  #opened(socket: WebSocket): void {
+    if (this.#over || !this.#answerHead(101, this.#upgradeFields)) return;
+    this.#connected = true;
+    this.#pingTimer = setInterval(() => socket.ping(), UPSTREAM_PING_MS);
+  }
+
+  #answered(request: ClientRequest, response: IncomingMessage): void {
+    if (this.#over) {
+      request.destroy();
+      return;
+    }
+    this.#answer = { request, response };
+    const status = response.statusCode ?? 502;
+    if (status === 401) this.#upstream.proxy.refused();
+    if (!this.#answerHead(status, fromRaw(response.rawHeaders))) return;
+    response.on('data', (chunk: Buffer) => {
+      if (!this.#stream.write(chunk)) response.pause();
+    });
+    response.on('error', (error) => this.broke(error));
+    response.on('end', () => {
+      if (!this.#finish()) return;
+      this.#stream.end();
+      this.#metrics.answered(status);
+      // A connection whose upgrade failed is never used again (CVE-2018-1002105).
+      request.destroy();
+    });
+  }
+
+  #message(socket: WebSocket, data: Buffer, binary: boolean): void {
+    const flags = Flag.MESSAGE_END | (binary ? 0 : Flag.TEXT);
+    if (!this.#stream.write(data, flags)) socket.pause();
+  }
+
+  #closed(code: number, reason: Buffer): void {
+    if (!this.#connected) return;
+    if (code === ABNORMAL && !this.#closing) {
+      this.#fail({ code: ProtocolCode.UPSTREAM_LOST, reason: 'the API server cut the connection' });
+      return;
+    }
+    if (!this.#finish()) return;
+    const close = code === ABNORMAL ? { code: NO_CLOSE_CODE, reason: '' } : { code, reason: reason.toString('utf8') };
+    this.#stream.end(encodeClose(close));
+    this.#metrics.answered(101);
+  }
+
+  #headers(token: string): Map<string, string[]> {
+    const headers = new Map([['authorization', [`Bearer ${token}`]]]);
+    for (const [name, value] of upgradeFields(this.#head.fields)) {
+      headers.set(name, [...(headers.get(name) ?? []), toWire(value)]);
+    }
+    if (this.#protocols.length > 0) headers.set('sec-websocket-protocol', [this.#protocols.join(', ')]);
+    return headers;
+  }
+
+  /** False when the head cannot be carried. */
+  #answerHead(status: number, fields: readonly Field[]): boolean {
+    clearTimeout(this.#acceptTimer);
+    try {
+      this.#stream.head(encodeResponseHead({ status, fields: responseFields(fields) }));
+    } catch {
+      this.#fail({ code: ProtocolCode.UPSTREAM_LOST, reason: "the response's head cannot be carried" });
+      return false;
+    }
+    this.#metrics.head();
+    return true;
+  }
+
+  #fail(fault: Fault): void {
+    if (!this.#finish()) return;
+    refuse(this.#stream, this.#metrics, fault);
+    this.#drop();
+  }
+
+  #drop(): void {
+    this.#answer?.request.destroy();
+    this.#socket?.terminate();
+  }
+
+  #finish(): boolean {
+    if (this.#over) return false;
+    this.#over = true;
+    clearTimeout(this.#acceptTimer);
+    clearInterval(this.#pingTimer);
+    return true;
+  }
+}

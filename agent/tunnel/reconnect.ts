@@ -1,0 +1,37 @@
+/** First retries fall within this, ms: a runtime update of the plane cuts every tunnel at once and is over in a moment. */
+const BASE_MS = 1_000;
+
+/** No wait is longer, ms. */
+const CAP_MS = 30_000;
+
+/** A tunnel that was settled for this long proves that the plane is well, ms; one that dies sooner may be dying of us. */
+const LIVED_MS = 10_000;
+
+/** How the last attempt ended. */
+export type Ended =
+  /** The tunnel was settled, for so long, and broke. */
+  | { how: 'lived'; ms: number }
+  /** No tunnel came to be. */
+  | { how: 'failed' }
+  /** The plane does not accept the agent's credential, token or key: trying sooner does not help. */
+  | { how: 'refused' };
+
+/** When to dial again: full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"), so that many agents do not come as one. */
+export class ReconnectPolicy {
+  readonly #random: () => number;
+  #failures = 0;
+
+  /** @param random in [0, 1). */
+  constructor(random: () => number = Math.random) {
+    this.#random = random;
+  }
+
+  /** The wait before the next attempt, ms. */
+  next(ended: Ended): number {
+    if (ended.how === 'refused') return CAP_MS / 2 + (this.#random() * CAP_MS) / 2;
+    if (ended.how === 'lived' && ended.ms >= LIVED_MS) this.#failures = 0;
+    const ceiling = Math.min(CAP_MS, BASE_MS * 2 ** Math.min(this.#failures, 16));
+    this.#failures++;
+    return this.#random() * ceiling;
+  }
+}
