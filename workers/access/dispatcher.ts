@@ -4,9 +4,6 @@ import { pendingRemovals, pendingSnapshots, recordDelivery, recordRemoval } from
 import { deliver, type ClusterControl } from './delivery.ts';
 import { buildSnapshot } from './snapshot.ts';
 
-/** The one object's name. */
-export const DISPATCHER_NAME = 'main';
-
 /** How soon the alarm looks whether a change was committed whose author never came back, ms. With the delivery itself it stays below the goal of 5 s. */
 const LOOK_AGAIN_MS = 1_500;
 

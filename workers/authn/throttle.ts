@@ -1,7 +1,7 @@
-import { base64url } from 'jose';
 import { OutriderError } from '#schema/errors.ts';
 import { randomBase32 } from '#schema/ids.ts';
 import { countAttempt, forgetAttempt, LONGEST_WINDOW_SECONDS, type Window } from '../store/attempts.ts';
+import { hashSecret } from './secret.ts';
 
 /**
  * How many failed sign-ins are borne. The first keeps one guesser from one account; the second one address from trying many accounts; the third is the
@@ -46,6 +46,5 @@ export async function beginSignIn(
 
 /** Hashed, because people type passwords into the name field. */
 async function bucket(kind: string, ...parts: string[]): Promise<string> {
-  const text = new TextEncoder().encode(JSON.stringify([kind, ...parts]));
-  return base64url.encode(new Uint8Array(await crypto.subtle.digest('SHA-256', text)));
+  return await hashSecret(JSON.stringify([kind, ...parts]));
 }

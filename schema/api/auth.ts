@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import { ClusterId, TokenId } from '../ids.ts';
+import { endpoint, Moment } from './endpoint.ts';
+import { NewPassword, User } from './users.ts';
+
+/** Longer than any name or password: keeps what is hashed small. */
+const MAX_TYPED = 256;
+
+export const signIn = endpoint({
+  operation: 'signIn',
+  summary: 'Sign in with name and password; newPassword changes it, and ends every other session and token',
+  method: 'POST',
+  path: '/v1/auth/local',
+  who: 'anyone',
+  scope: 'anything',
+  body: z.strictObject({
+    username: z.string().trim().min(1).max(MAX_TYPED),
+    password: z.string().min(1).max(MAX_TYPED),
+    newPassword: NewPassword.optional(),
+  }),
+  status: 200,
+  result: z.object({
+    token: z.string().describe('Bearer token; shown once'),
+    expiresAt: Moment,
+    user: User,
+  }),
+  errors: ['invalid_credentials', 'password_change_required', 'throttled', 'overloaded', 'invalid', 'conflict'],
+});
+
+export const whoAmI = endpoint({
+  operation: 'whoAmI',
+  summary: 'Whom the token speaks for, and how far it goes',
+  method: 'GET',
+  path: '/v1/me',
+  who: 'person',
+  scope: 'self',
+  status: 200,
+  result: z.object({
+    user: User,
+    token: z.object({
+      id: TokenId,
+      expiresAt: Moment,
+      cluster: ClusterId.nullable(),
+      readOnly: z.boolean(),
+    }),
+  }),
+  errors: [],
+});

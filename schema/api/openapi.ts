@@ -1,0 +1,98 @@
+import { z } from 'zod';
+import { errorRow, type ErrorCode } from '../errors.ts';
+import type { Endpoint, Who } from './endpoint.ts';
+import { Problem } from './problem.ts';
+
+type Json = Record<string, unknown>;
+
+/** Any endpoint may be refused so. */
+const COMMON: readonly ErrorCode[] = ['bad_request', 'invalid', 'too_large', 'internal'];
+
+/** Refusals that come with being known; see {@link Who}. */
+const BY_WHO: Record<Who, readonly ErrorCode[]> = {
+  anyone: [],
+  operator: ['unauthenticated'],
+  person: ['unauthenticated', 'wrong_scope', 'read_only'],
+  administrator: ['unauthenticated', 'wrong_scope', 'read_only', 'forbidden'],
+  'cluster-member': ['unauthenticated', 'wrong_scope', 'read_only', 'unknown_cluster'],
+  'cluster-owner': ['unauthenticated', 'wrong_scope', 'read_only', 'unknown_cluster', 'forbidden'],
+};
+
+function schemaOf(schema: z.ZodType, io: 'input' | 'output'): Json {
+  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io, target: 'draft-2020-12' });
+  return rest;
+}
+
+const content = (media: string, schema: Json): Json => ({ content: { [media]: { schema } } });
+
+function parameters(schema: z.ZodObject | undefined, place: 'path' | 'query'): Json[] {
+  if (schema === undefined) return [];
+  return Object.entries(schema.shape).map(([name, field]) => {
+    const { description, ...type } = schemaOf(field as z.ZodType, 'input');
+    return {
+      name,
+      in: place,
+      required: place === 'path' || !(field as z.ZodType).safeParse(undefined).success,
+      ...(typeof description === 'string' ? { description } : {}),
+      schema: type,
+    };
+  });
+}
+
+function success(endpoint: Endpoint): Json {
+  if (endpoint.media !== undefined) return { description: 'Done', ...content(endpoint.media, { type: 'string' }) };
+  if (endpoint.result === undefined) return { description: 'Done' };
+  return { description: 'Done', ...content('application/json', schemaOf(endpoint.result, 'output')) };
+}
+
+/** One response for each status, which names the codes that share it. */
+function refusals(endpoint: Endpoint): Json {
+  const byStatus = new Map<number, Set<ErrorCode>>();
+  for (const code of [...endpoint.errors, ...BY_WHO[endpoint.who], ...COMMON]) {
+    const { status } = errorRow(code);
+    byStatus.set(status, (byStatus.get(status) ?? new Set()).add(code));
+  }
+  return Object.fromEntries(
+    [...byStatus]
+      .toSorted(([a], [b]) => a - b)
+      .map(([status, codes]) => [
+        String(status),
+        {
+          description: [...codes].map((code) => `${code}: ${errorRow(code).title}`).join('; '),
+          ...content('application/problem+json', { $ref: '#/components/schemas/Problem' }),
+        },
+      ]),
+  );
+}
+
+function operation(endpoint: Endpoint): Json {
+  return {
+    operationId: endpoint.operation,
+    summary: endpoint.summary,
+    'x-outrider-who': endpoint.who,
+    security: endpoint.who === 'anyone' ? [] : [{ bearer: [] }],
+    parameters: [...parameters(endpoint.params, 'path'), ...parameters(endpoint.query, 'query')],
+    ...(endpoint.body === undefined
+      ? {}
+      : { requestBody: { required: true, ...content('application/json', schemaOf(endpoint.body, 'input')) } }),
+    responses: { [String(endpoint.status)]: success(endpoint), ...refusals(endpoint) },
+  };
+}
+
+/** The OpenAPI 3.1 document of the endpoints. */
+export function openApi(endpoints: readonly Endpoint[], server: string): Json {
+  const paths: Record<string, Json> = {};
+  for (const endpoint of endpoints) {
+    (paths[endpoint.path] ??= {})[endpoint.method.toLowerCase()] = operation(endpoint);
+  }
+  return {
+    openapi: '3.1.0',
+    info: { title: 'Outrider', version: 'v1', description: 'Management API of an Outrider plane.' },
+    servers: [{ url: server }],
+    paths,
+    components: {
+      schemas: { Problem: schemaOf(Problem, 'output') },
+      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
+    },
+  };
+}

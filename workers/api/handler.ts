@@ -1,0 +1,45 @@
+import type { Principal } from '#schema/access.ts';
+import type { Endpoint, Input, Result } from '#schema/api/endpoint.ts';
+import type { Config } from '../env.ts';
+import type { Commit } from '../store/access.ts';
+import type { CallerFacts } from '../store/callers.ts';
+
+/** Who sent a management request: the token, and what the database says of its bearer. */
+export interface Person {
+  readonly principal: Principal;
+  readonly facts: CallerFacts;
+}
+
+/** A cluster's object, as the management API asks it. */
+export interface ClusterStatus {
+  readonly tunnels: readonly {
+    readonly instance: string;
+    readonly role: 'cluster' | 'node';
+    readonly state: 'active' | 'standby' | 'draining';
+    /** Epoch ms. */
+    readonly since: number;
+    readonly agentVersion: string;
+    readonly kubernetesVersion: string;
+  }[];
+  readonly streams: number;
+}
+
+/** What handlers ask for. */
+export interface Deps {
+  readonly db: D1Database;
+  readonly config: Config;
+  /** For whatever changes who may do what. */
+  readonly commit: Commit;
+  /** Epoch seconds. */
+  readonly now: number;
+  /** What the platform says of the caller's address; null: nothing. */
+  readonly address: string | null;
+  newClusterId(): Promise<string>;
+  clusterStatus(clusterId: string): Promise<ClusterStatus>;
+}
+
+/** The caller, where the endpoint has one. */
+export type Caller<E extends Endpoint> = E['who'] extends 'anyone' | 'operator' ? null : Person;
+
+/** Does what an endpoint declares. Its input was validated, its caller permitted; refusals are thrown as OutriderError. */
+export type Handler<E extends Endpoint> = (input: Input<E>, deps: Deps, caller: Caller<E>) => Promise<Result<E>>;

@@ -1,0 +1,23 @@
+import type { deleteMember, listMembers, putMember } from '#schema/api/members.ts';
+import { OutriderError } from '#schema/errors.ts';
+import { listMembers as storedMembers, removeMember, setMember } from '../store/members.ts';
+import { findUser } from '../store/users.ts';
+import type { Handler } from './handler.ts';
+
+export const handleListMembers: Handler<typeof listMembers> = async ({ params }, { db }) => ({
+  items: await storedMembers(db, params.cluster),
+});
+
+export const handlePutMember: Handler<typeof putMember> = async ({ params, body }, { db, commit, now }) => {
+  const user = await findUser(db, params.user);
+  if (user === null) throw new OutriderError('not_found', 'there is no such person');
+  await setMember(db, commit, { clusterId: params.cluster, userId: user.id, role: body.role, now });
+  return { user: user.id, username: user.username, role: body.role };
+};
+
+export const handleDeleteMember: Handler<typeof deleteMember> = async ({ params }, { db, commit }) => {
+  if (!(await removeMember(db, commit, params.cluster, params.user))) {
+    throw new OutriderError('not_found', 'they have no role in this cluster');
+  }
+  return undefined;
+};

@@ -1,0 +1,89 @@
+import type { Principal } from '#schema/access.ts';
+import type { Endpoint, Who } from '#schema/api/endpoint.ts';
+import { OutriderError } from '#schema/errors.ts';
+import { authenticate, bearerToken } from '../authn/bearer.ts';
+import { verifyOperator } from '../authn/operator.ts';
+import type { Config } from '../env.ts';
+import { findCaller, type CallerFacts } from '../store/callers.ts';
+import type { Person } from './handler.ts';
+
+const refuse = (code: OutriderError['code'], detail: string): OutriderError => new OutriderError(code, detail);
+
+/** Null: permitted. */
+type Rule = (facts: CallerFacts) => OutriderError | null;
+
+const unknownCluster = (): OutriderError =>
+  refuse('unknown_cluster', 'there is no such cluster, or you have no role in it');
+
+/** The table of {@link Who}, for those whom the database knows. */
+const RULES: Record<Exclude<Who, 'anyone' | 'operator'>, Rule> = {
+  person: () => null,
+  administrator: (facts) => (facts.administrator ? null : refuse('forbidden', 'only administrators may do this')),
+  'cluster-member': (facts) =>
+    facts.clusterExists && (facts.administrator || facts.role !== null) ? null : unknownCluster(),
+  'cluster-owner': (facts) => {
+    if (!facts.clusterExists || !(facts.administrator || facts.role !== null)) return unknownCluster();
+    return facts.administrator || facts.role === 'owner'
+      ? null
+      : refuse('forbidden', 'only owners of the cluster may do this');
+  },
+};
+
+/**
+ * Whether a person with this token may call an endpoint. Pure.
+ * @param cluster the cluster that the path names
+ * @throws OutriderError the refusal
+ */
+export function judge(
+  endpoint: Pick<Endpoint, 'who' | 'scope'>,
+  principal: Principal,
+  facts: CallerFacts | null,
+  cluster: string | null,
+): void {
+  if (facts === null) throw refuse('unauthenticated', 'the account is gone');
+  if (!facts.enabled) throw refuse('unauthenticated', 'the account is disabled');
+  if (facts.tokenRevoked || principal.issuedAt < facts.notBefore) {
+    throw refuse('unauthenticated', 'the token was revoked; sign in again');
+  }
+  const restricted = restriction(endpoint, principal, cluster);
+  if (restricted !== null) throw restricted;
+  if (endpoint.who === 'anyone' || endpoint.who === 'operator') return;
+  const refusal = RULES[endpoint.who](facts);
+  if (refusal !== null) throw refusal;
+}
+
+/** A token may be good for less than its person. */
+function restriction(
+  { scope }: Pick<Endpoint, 'scope'>,
+  principal: Principal,
+  cluster: string | null,
+): OutriderError | null {
+  if (scope === 'self') return null;
+  if (principal.readOnly && scope !== 'reads') return refuse('read_only', 'this token is read-only');
+  if (principal.cluster === null) return null;
+  if (scope === 'reads' && cluster === principal.cluster) return null;
+  return refuse('wrong_scope', `this token is for the cluster ${principal.cluster} alone, and only reads here`);
+}
+
+/**
+ * Finds out who calls and whether they may. Null: the endpoint has no caller.
+ * @param cluster the cluster that the path names, if it is well-formed
+ * @throws OutriderError the refusal
+ */
+export async function admit(
+  endpoint: Endpoint,
+  request: Request,
+  { db, config, now }: { db: D1Database; config: Config; now: number },
+  cluster: string | null,
+): Promise<Person | null> {
+  if (endpoint.who === 'anyone') return null;
+  if (endpoint.who === 'operator') {
+    await verifyOperator(config, bearerToken(request.headers), now);
+    return null;
+  }
+  const principal = await authenticate(request, config, now);
+  const facts = await findCaller(db, { user: principal.user, token: principal.token, cluster });
+  judge(endpoint, principal, facts, cluster);
+  if (facts === null) throw refuse('unauthenticated', 'the account is gone');
+  return { principal, facts };
+}

@@ -1,0 +1,35 @@
+import type { setUpAdministrator } from '#schema/api/setup.ts';
+import { OutriderError } from '#schema/errors.ts';
+import { newUserId } from '#schema/ids.ts';
+import { hashPassword } from '../authn/password.ts';
+import { addUser, firstAdministrator, type User } from '../store/users.ts';
+import type { Handler } from './handler.ts';
+import { renderUser } from './render.ts';
+
+const answer = (user: User, created: boolean) => ({
+  user: renderUser(user),
+  created,
+  passwordPending: user.passwordPending,
+});
+
+export const handleSetUpAdministrator: Handler<typeof setUpAdministrator> = async ({ body }, { db, commit, now }) => {
+  const existing = await firstAdministrator(db);
+  if (existing !== null) return answer(existing, false);
+  const id = newUserId();
+  await addUser(
+    db,
+    commit,
+    {
+      id,
+      username: body.username,
+      administrator: true,
+      passwordHash: await hashPassword(body.password),
+      passwordPending: true,
+      createdAt: now,
+    },
+    { onlyIfFirst: true },
+  );
+  const first = await firstAdministrator(db);
+  if (first === null) throw new OutriderError('conflict', `the name ${body.username} belongs to somebody else`);
+  return answer(first, first.id === id);
+};

@@ -1,0 +1,90 @@
+import { CLUSTER_OWNER_GROUP } from '#schema/access.ts';
+import type { YamlDocument } from '../../yaml.ts';
+import { AGENT_ACCOUNT, AGENT_SECRET, LABELS, MANAGER_ACCOUNT, NAMESPACE, PROXY_ACCOUNT } from './names.ts';
+
+const API = 'rbac.authorization.k8s.io';
+
+interface Rule {
+  readonly apiGroups: string[];
+  readonly resources: string[];
+  readonly resourceNames?: string[];
+  readonly verbs: string[];
+}
+
+const namespaced = (name: string) => ({ name, namespace: NAMESPACE, labels: LABELS });
+const clusterWide = (name: string) => ({ name, labels: LABELS });
+
+const account = (name: string, comment: string, automountServiceAccountToken: boolean): YamlDocument => ({
+  comment,
+  value: { apiVersion: 'v1', kind: 'ServiceAccount', metadata: namespaced(name), automountServiceAccountToken },
+});
+
+const subject = (name: string) => ({ kind: 'ServiceAccount', name, namespace: NAMESPACE });
+
+/** A role for one account, and its binding of the same name. */
+function grant(kind: 'Role' | 'ClusterRole', name: string, comment: string, rules: Rule[]): YamlDocument[] {
+  const metadata = kind === 'Role' ? namespaced(name) : clusterWide(name);
+  return [
+    { comment, value: { apiVersion: `${API}/v1`, kind, metadata, rules } },
+    {
+      value: {
+        apiVersion: `${API}/v1`,
+        kind: `${kind}Binding`,
+        metadata,
+        roleRef: { apiGroup: API, kind, name },
+        subjects: [subject(name)],
+      },
+    },
+  ];
+}
+
+/** Accounts, their least roles, and the one binding that gives people rights. */
+export function rbac(): YamlDocument[] {
+  return [
+    account(
+      AGENT_ACCOUNT,
+      "The pods' own account. It can do nothing but ask for tokens of the two accounts below.",
+      true,
+    ),
+    account(PROXY_ACCOUNT, "Sends people's requests to the API server, as them.", false),
+    account(MANAGER_ACCOUNT, 'Manages what Outrider owns in this cluster.', false),
+    ...grant('Role', AGENT_ACCOUNT, 'Tokens of exactly two accounts (TokenRequest).', [
+      {
+        apiGroups: [''],
+        resources: ['serviceaccounts/token'],
+        resourceNames: [PROXY_ACCOUNT, MANAGER_ACCOUNT],
+        verbs: ['create'],
+      },
+    ]),
+    ...grant(
+      'ClusterRole',
+      PROXY_ACCOUNT,
+      'Whoever may impersonate anybody can do anything: this equals cluster-admin. The agent sends no identity\n' +
+        'that begins with "system:", but for the group system:authenticated, whatever the plane asks for.',
+      [
+        { apiGroups: [''], resources: ['users', 'groups'], verbs: ['impersonate'] },
+        {
+          apiGroups: ['authentication.k8s.io'],
+          resources: ['userextras/outrider.dev/username', 'userextras/outrider.dev/token'],
+          verbs: ['impersonate'],
+        },
+      ],
+    ),
+    ...grant('Role', MANAGER_ACCOUNT, "The agent's key and credential, which it writes itself.", [
+      { apiGroups: [''], resources: ['secrets'], resourceNames: [AGENT_SECRET], verbs: ['get', 'update'] },
+    ]),
+    ...grant('ClusterRole', MANAGER_ACCOUNT, 'The UID of kube-system tells this cluster from every other.', [
+      { apiGroups: [''], resources: ['namespaces'], resourceNames: ['kube-system'], verbs: ['get'] },
+    ]),
+    {
+      comment: "The plane's owners of this cluster. Take this binding away and they have only what you grant them.",
+      value: {
+        apiVersion: `${API}/v1`,
+        kind: 'ClusterRoleBinding',
+        metadata: clusterWide('outrider:cluster-owner'),
+        roleRef: { apiGroup: API, kind: 'ClusterRole', name: 'cluster-admin' },
+        subjects: [{ apiGroup: API, kind: 'Group', name: CLUSTER_OWNER_GROUP }],
+      },
+    },
+  ];
+}

@@ -1,0 +1,48 @@
+import { base64url } from 'jose';
+import type { AgentPrincipal } from '#schema/access.ts';
+import { OutriderError } from '#schema/errors.ts';
+import { verifyAgentCredential } from '../authn/agent-credential.ts';
+import { bearerToken } from '../authn/bearer.ts';
+import { PRINCIPAL_HEADER, REQUEST_ID_HEADER } from '../cluster/fields.ts';
+import { clusterObject } from '../cluster/stub.ts';
+import type { Config } from '../env.ts';
+import { describeError, log } from '../log.ts';
+import { findCluster } from '../store/clusters.ts';
+
+/**
+ * An agent's dial: a stranger is refused before any object wakes, the rest is between the agent and its cluster's object, which challenges the key.
+ * @throws OutriderError
+ */
+export async function dialTunnel(request: Request, env: Env, config: Config, requestId: string): Promise<Response> {
+  if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket') {
+    throw new OutriderError('bad_request', 'a tunnel is a WebSocket');
+  }
+  const credential = bearerToken(request.headers);
+  const agent = await verifyAgentCredential(config, credential, Math.floor(Date.now() / 1000));
+  await refuseOld(env.DB, agent);
+  const stub = await clusterObject(env, config, agent.cluster);
+  if (stub === null) throw new OutriderError('unknown_cluster', 'there is no such cluster');
+  const headers = new Headers(request.headers);
+  headers.delete('authorization');
+  headers.set(PRINCIPAL_HEADER, base64url.encode(JSON.stringify(agent)));
+  headers.set(REQUEST_ID_HEADER, requestId);
+  return await stub.fetch(new Request(request, { headers }));
+}
+
+/**
+ * Refuses agents of removed clusters and of ended generations here, or one left behind would wake an object for ever. When the database cannot say, the object
+ * judges by the snapshot that it holds: agents reconnect while the database is down.
+ */
+async function refuseOld(db: D1Database, agent: AgentPrincipal): Promise<void> {
+  let cluster: Awaited<ReturnType<typeof findCluster>>;
+  try {
+    cluster = await findCluster(db, agent.cluster);
+  } catch (error) {
+    log('warn', 'an agent dials while the database is away', { cluster: agent.cluster, error: describeError(error) });
+    return;
+  }
+  if (cluster === null) throw new OutriderError('unknown_cluster', 'the cluster was removed from the plane');
+  if (agent.generation !== cluster.agentGeneration) {
+    throw new OutriderError('unauthenticated', 'a later registration of this cluster has replaced this one');
+  }
+}

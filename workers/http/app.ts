@@ -1,0 +1,105 @@
+import { Hono, type Context } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { openApi } from '#schema/api/openapi.ts';
+import { OutriderError } from '#schema/errors.ts';
+import type { Deps } from '../api/handler.ts';
+import { IMPORT_PREFIX, importManifest } from '../connect/import.ts';
+import { describeError, loggablePath, logRequest } from '../log.ts';
+import { callEndpoint } from './call.ts';
+import { codeOf, problemResponse } from './problem.ts';
+import { ROUTES } from './routes.ts';
+
+/** What the entry point gives to each request. */
+export interface Bindings {
+  readonly requestId: string;
+  readonly deps: Deps;
+}
+
+type AppContext = Context<{ Bindings: Bindings }>;
+
+/** Nothing on the management API is larger; a login body of a megabyte is an attack (CVE-2024-58259). */
+const MAX_BODY_BYTES = 1024 * 1024;
+
+/**
+ * Answers are for programs: nothing is cached, guessed at, framed or rendered. No Strict-Transport-Security: on one machine, `localhost` with a CA of one's own would
+ * close every other service there to plain HTTP.
+ */
+const SECURITY_HEADERS = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+} as const;
+
+/** OpenAPI path templates in the router's words. */
+const pattern = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1');
+
+/** Everything but `/k8s` and tunnels, which are dispatched before any of this. */
+export function createApp(): Hono<{ Bindings: Bindings }> {
+  const app = new Hono<{ Bindings: Bindings }>();
+
+  app.use(async (context, next) => {
+    const started = Date.now();
+    await next();
+    for (const [name, value] of Object.entries(SECURITY_HEADERS)) context.res.headers.set(name, value);
+    context.res.headers.set('x-request-id', context.env.requestId);
+    logRequest({
+      requestId: context.env.requestId,
+      method: context.req.method,
+      path: loggablePath(context.req.path),
+      status: context.res.status,
+      milliseconds: Date.now() - started,
+      ...(context.error === undefined ? {} : failure(context.error)),
+    });
+  });
+  app.use(
+    bodyLimit({
+      maxSize: MAX_BODY_BYTES,
+      onError: () => {
+        throw new OutriderError('too_large', `a body may have ${MAX_BODY_BYTES} bytes at most`);
+      },
+    }),
+  );
+  app.onError((error, context) => problemResponse(error, context.env.requestId));
+  app.notFound((context) =>
+    problemResponse(new OutriderError('not_found', 'there is nothing at this address'), context.env.requestId),
+  );
+
+  app.get('/v1/openapi.json', (context) => {
+    const endpoints = ROUTES.map(({ endpoint }) => endpoint);
+    return context.json(openApi(endpoints, context.env.deps.config.publicUrl));
+  });
+  app.get(`${IMPORT_PREFIX}:file`, async (context) => await importManifest(context.req.raw, context.env.deps));
+  for (const route of ROUTES) {
+    const { method, path } = route.endpoint;
+    app.on(method, pattern(path), async (context) => {
+      return await callEndpoint(route, { request: context.req.raw, params: context.req.param() }, context.env.deps);
+    });
+  }
+  for (const [path, methods] of methodsByPath()) {
+    app.all(path, (context) => methodNotAllowed(context, methods));
+  }
+  return app;
+}
+
+function methodsByPath(): Map<string, string[]> {
+  const methods = new Map<string, string[]>();
+  for (const { endpoint } of ROUTES) {
+    const path = pattern(endpoint.path);
+    methods.set(path, [...(methods.get(path) ?? []), endpoint.method]);
+  }
+  return methods;
+}
+
+/** RFC 9110 §15.5.6. */
+function methodNotAllowed(context: AppContext, methods: readonly string[]): Response {
+  const allow = methods.join(', ');
+  const response = problemResponse(new OutriderError('method_not_allowed', `use ${allow}`), context.env.requestId);
+  response.headers.set('allow', allow);
+  return response;
+}
+
+function failure(error: Error): { code: string; error?: string } {
+  const code = codeOf(error);
+  return code === 'internal' ? { code, error: describeError(error) } : { code };
+}

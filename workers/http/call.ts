@@ -1,0 +1,76 @@
+import type { z } from 'zod';
+import type { Endpoint } from '#schema/api/endpoint.ts';
+import { OutriderError } from '#schema/errors.ts';
+import { ClusterId } from '#schema/ids.ts';
+import type { Deps } from '../api/handler.ts';
+import { admit } from '../api/permission.ts';
+import { ShapeError } from './problem.ts';
+import type { Route } from './routes.ts';
+
+/** A request as the router has it. */
+export interface Incoming {
+  readonly request: Request;
+  /** Of the path, decoded. */
+  readonly params: Readonly<Record<string, string>>;
+}
+
+function shaped<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) throw new ShapeError(parsed.error.issues);
+  return parsed.data;
+}
+
+/** A path that is no id of anything names nothing. */
+function readParams(endpoint: Endpoint, params: Incoming['params']): unknown {
+  if (endpoint.params === undefined) return {};
+  const parsed = endpoint.params.safeParse(params);
+  if (!parsed.success) throw new OutriderError('not_found', 'the path names nothing of this plane');
+  return parsed.data;
+}
+
+function readQuery(endpoint: Endpoint, url: string): unknown {
+  const { searchParams } = new URL(url);
+  const names = [...searchParams.keys()];
+  const repeated = names.find((name, at) => names.indexOf(name) !== at);
+  if (repeated !== undefined) throw new OutriderError('bad_request', 'a query parameter is given more than once');
+  if (endpoint.query !== undefined) return shaped(endpoint.query, Object.fromEntries(searchParams));
+  if (names.length > 0) throw new OutriderError('bad_request', 'this address takes no query parameters');
+  return {};
+}
+
+async function readBody(endpoint: Endpoint, request: Request): Promise<unknown> {
+  if (endpoint.body === undefined) return {};
+  const type = request.headers.get('content-type')?.split(';', 1)[0]?.trim().toLowerCase();
+  // Also keeps out forms of other sites, which a browser sends without asking.
+  if (type !== 'application/json') throw new OutriderError('bad_request', 'the body must be application/json');
+  let value: unknown;
+  try {
+    value = JSON.parse(await request.text());
+  } catch {
+    throw new OutriderError('bad_request', 'the body is not JSON');
+  }
+  return shaped(endpoint.body, value);
+}
+
+/**
+ * Runs an endpoint: who calls, may they, is the input right, then its handler. Only what its result declares leaves.
+ * @throws OutriderError
+ */
+export async function callEndpoint(
+  { endpoint, handler }: Route,
+  { request, params }: Incoming,
+  deps: Deps,
+): Promise<Response> {
+  const named = ClusterId.safeParse(params['cluster']);
+  const caller = await admit(endpoint, request, deps, named.success ? named.data : null);
+  const input = {
+    params: readParams(endpoint, params),
+    query: readQuery(endpoint, request.url),
+    body: await readBody(endpoint, request),
+  };
+  const result: unknown = await (handler as (...args: unknown[]) => Promise<unknown>)(input, deps, caller);
+  const { status, media, result: schema } = endpoint;
+  if (media !== undefined) return new Response(String(result), { status, headers: { 'content-type': media } });
+  if (schema === undefined) return new Response(null, { status });
+  return Response.json(schema.parse(result), { status });
+}

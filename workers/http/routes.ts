@@ -1,0 +1,82 @@
+import { signIn, whoAmI } from '#schema/api/auth.ts';
+import {
+  createCluster,
+  deleteCluster,
+  getCluster,
+  getClusterTunnels,
+  listClusters,
+  renameCluster,
+} from '#schema/api/clusters.ts';
+import { registerAgent } from '#schema/api/connect.ts';
+import type { Endpoint } from '#schema/api/endpoint.ts';
+import { deleteMember, listMembers, putMember } from '#schema/api/members.ts';
+import {
+  createRegistrationToken,
+  deleteRegistrationToken,
+  listRegistrationTokens,
+} from '#schema/api/registration-tokens.ts';
+import { setUpAdministrator } from '#schema/api/setup.ts';
+import { createToken, deleteToken, getKubeconfig, listTokens } from '#schema/api/tokens.ts';
+import { createUser, deleteUser, getUser, listUsers, updateUser } from '#schema/api/users.ts';
+import { handleSignIn, handleWhoAmI } from '../api/auth.ts';
+import {
+  handleCreateCluster,
+  handleDeleteCluster,
+  handleGetCluster,
+  handleGetClusterTunnels,
+  handleListClusters,
+  handleRenameCluster,
+} from '../api/clusters.ts';
+import type { Handler } from '../api/handler.ts';
+import { handleGetKubeconfig } from '../api/kubeconfig.ts';
+import { handleDeleteMember, handleListMembers, handlePutMember } from '../api/members.ts';
+import {
+  handleCreateRegistrationToken,
+  handleDeleteRegistrationToken,
+  handleListRegistrationTokens,
+} from '../api/registration-tokens.ts';
+import { handleSetUpAdministrator } from '../api/setup.ts';
+import { handleCreateToken, handleDeleteToken, handleListTokens } from '../api/tokens.ts';
+import { handleCreateUser, handleDeleteUser, handleGetUser, handleListUsers, handleUpdateUser } from '../api/users.ts';
+import { register } from '../connect/register.ts';
+
+/** An endpoint with its handler, their types forgotten once they were seen to match. */
+export interface Route {
+  readonly endpoint: Endpoint;
+  readonly handler: Handler<Endpoint>;
+}
+
+const route = <E extends Endpoint>(endpoint: E, handler: Handler<E>): Route => ({
+  endpoint,
+  // The mount validates the input by this very endpoint and admits its caller by it.
+  handler: handler as unknown as Handler<Endpoint>,
+});
+
+/** Every endpoint of the plane but `/k8s`, tunnels and manifests. */
+export const ROUTES: readonly Route[] = [
+  route(setUpAdministrator, handleSetUpAdministrator),
+  route(signIn, handleSignIn),
+  route(whoAmI, handleWhoAmI),
+  route(listUsers, handleListUsers),
+  route(createUser, handleCreateUser),
+  route(getUser, handleGetUser),
+  route(updateUser, handleUpdateUser),
+  route(deleteUser, handleDeleteUser),
+  route(listTokens, handleListTokens),
+  route(createToken, handleCreateToken),
+  route(deleteToken, handleDeleteToken),
+  route(listClusters, handleListClusters),
+  route(createCluster, handleCreateCluster),
+  route(getCluster, handleGetCluster),
+  route(renameCluster, handleRenameCluster),
+  route(deleteCluster, handleDeleteCluster),
+  route(getClusterTunnels, handleGetClusterTunnels),
+  route(getKubeconfig, handleGetKubeconfig),
+  route(listMembers, handleListMembers),
+  route(putMember, handlePutMember),
+  route(deleteMember, handleDeleteMember),
+  route(listRegistrationTokens, handleListRegistrationTokens),
+  route(createRegistrationToken, handleCreateRegistrationToken),
+  route(deleteRegistrationToken, handleDeleteRegistrationToken),
+  route(registerAgent, async ({ body }, deps) => await register(deps, body)),
+];

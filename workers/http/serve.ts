@@ -1,0 +1,68 @@
+import { OutriderError } from '#schema/errors.ts';
+import { randomBase32 } from '#schema/ids.ts';
+import { announcedCommit, type Announced } from '../access/commit.ts';
+import type { Deps } from '../api/handler.ts';
+import { clusterObject, newClusterId } from '../cluster/stub.ts';
+import { CONNECT_PATH } from '../cluster/target.ts';
+import { dialTunnel } from '../connect/tunnel.ts';
+import { readConfig, type Config } from '../env.ts';
+import { describeError, loggablePath, logRequest } from '../log.ts';
+import { proxyRequest } from '../proxy/route.ts';
+import { createApp } from './app.ts';
+import { codeOf, problemResponse } from './problem.ts';
+
+/** 80 bits: names a request in the log, and nothing else. */
+const REQUEST_ID_LENGTH = 16;
+
+const app = createApp();
+
+/** Every request of the plane. `/k8s` and tunnels go their own way first: nothing of the management API is in the way of kubectl. */
+export async function serve(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
+  const requestId = randomBase32(REQUEST_ID_LENGTH);
+  const { pathname } = new URL(request.url);
+  try {
+    const config = await readConfig(env);
+    if (pathname.startsWith('/k8s/')) return await proxyRequest(request, env, config, requestId);
+    if (pathname === CONNECT_PATH) return await dialTunnel(request, env, config, requestId);
+    return await app.fetch(request, { requestId, deps: depsOf(request, env, config, context) }, context);
+  } catch (error) {
+    const code = codeOf(error);
+    const response = problemResponse(error, requestId);
+    response.headers.set('x-request-id', requestId);
+    logRequest({
+      requestId,
+      method: request.method,
+      path: loggablePath(pathname),
+      status: response.status,
+      milliseconds: 0,
+      code,
+      ...(code === 'internal' ? { error: describeError(error) } : {}),
+    });
+    return response;
+  }
+}
+
+function depsOf(request: Request, env: Env, config: Config, context: ExecutionContext): Deps {
+  return {
+    db: env.DB,
+    config,
+    commit: announcedCommit({
+      db: env.DB,
+      dispatcher: () => dispatcher(env),
+      waitUntil: (work) => context.waitUntil(work),
+    }),
+    now: Math.floor(Date.now() / 1000),
+    address: request.headers.get('cf-connecting-ip'),
+    newClusterId: async () => await newClusterId(config),
+    clusterStatus: async (clusterId) => {
+      const stub = await clusterObject(env, config, clusterId);
+      if (stub === null) throw new OutriderError('unknown_cluster', 'there is no such cluster');
+      return await stub.status();
+    },
+  };
+}
+
+/** One dispatcher for the plane. */
+function dispatcher(env: Env): Announced {
+  return env.DISPATCHER.get(env.DISPATCHER.idFromName('main'));
+}

@@ -1,0 +1,22 @@
+import { AccessDispatcher } from './access/dispatcher.ts';
+import type { ClusterControl } from './access/delivery.ts';
+import { clusterObject } from './cluster/stub.ts';
+import { readConfig } from './env.ts';
+import { serve } from './http/serve.ts';
+
+export { Cluster } from './cluster/object.ts';
+
+/** The dispatcher, told here where clusters' objects are: the access it carries lies below them. */
+export class Dispatcher extends AccessDispatcher {
+  protected override async cluster(clusterId: string): Promise<ClusterControl> {
+    const stub = await clusterObject(this.env, await readConfig(this.env), clusterId);
+    if (stub === null) throw new Error(`the id ${clusterId} in the database is not of this plane`);
+    return stub;
+  }
+}
+
+export default {
+  async fetch(request, env, context) {
+    return await serve(request, env, context);
+  },
+} satisfies ExportedHandler<Env>;
