@@ -12,7 +12,9 @@ export interface YamlDocument {
 export function toYaml(documents: readonly YamlDocument[]): string {
   const texts = documents.map(({ comment, value }) => {
     const document = new Document(value, { version: '1.1', aliasDuplicateObjects: false });
-    if (comment !== undefined) document.commentBefore = comment.replaceAll(/^/gm, ' ');
+    // On the value and not the document, which would set it apart by an empty line.
+    if (comment !== undefined && document.contents !== null)
+      document.contents.commentBefore = comment.replaceAll(/^/gm, ' ');
     return document.toString({ lineWidth: 0, directives: false });
   });
   return texts.join('---\n');

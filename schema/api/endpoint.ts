@@ -45,7 +45,7 @@ export type Endpoint = Shape;
 /** Declares an endpoint, keeping its exact types for its handler. */
 export const endpoint = <const E extends Shape>(declared: E): E => declared;
 
-type Output<T> = T extends z.ZodType ? z.output<T> : Record<never, never>;
+type Output<T> = T extends z.ZodType ? z.output<T> : Record<string, never>;
 
 /** What the handler of an endpoint gets, checked. */
 export interface Input<E extends Shape> {

@@ -27,12 +27,12 @@ const content = (media: string, schema: Json): Json => ({ content: { [media]: { 
 
 function parameters(schema: z.ZodObject | undefined, place: 'path' | 'query'): Json[] {
   if (schema === undefined) return [];
-  return Object.entries(schema.shape).map(([name, field]) => {
-    const { description, ...type } = schemaOf(field as z.ZodType, 'input');
+  return Object.entries<z.ZodType>(schema.shape).map(([name, field]) => {
+    const { description, ...type } = schemaOf(field, 'input');
     return {
       name,
       in: place,
-      required: place === 'path' || !(field as z.ZodType).safeParse(undefined).success,
+      required: place === 'path' || !field.safeParse(undefined).success,
       ...(typeof description === 'string' ? { description } : {}),
       schema: type,
     };

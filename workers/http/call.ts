@@ -68,7 +68,7 @@ export async function callEndpoint(
     query: readQuery(endpoint, request.url),
     body: await readBody(endpoint, request),
   };
-  const result: unknown = await (handler as (...args: unknown[]) => Promise<unknown>)(input, deps, caller);
+  const result = await handler(input, deps, caller);
   const { status, media, result: schema } = endpoint;
   if (media !== undefined) return new Response(String(result), { status, headers: { 'content-type': media } });
   if (schema === undefined) return new Response(null, { status });

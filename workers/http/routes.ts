@@ -27,7 +27,7 @@ import {
   handleListClusters,
   handleRenameCluster,
 } from '../api/clusters.ts';
-import type { Handler } from '../api/handler.ts';
+import type { Deps, Handler, Person } from '../api/handler.ts';
 import { handleGetKubeconfig } from '../api/kubeconfig.ts';
 import { handleDeleteMember, handleListMembers, handlePutMember } from '../api/members.ts';
 import {
@@ -40,16 +40,17 @@ import { handleCreateToken, handleDeleteToken, handleListTokens } from '../api/t
 import { handleCreateUser, handleDeleteUser, handleGetUser, handleListUsers, handleUpdateUser } from '../api/users.ts';
 import { register } from '../connect/register.ts';
 
-/** An endpoint with its handler, their types forgotten once they were seen to match. */
+/** An endpoint and what it does, their types forgotten once they were seen to match. */
 export interface Route {
   readonly endpoint: Endpoint;
-  readonly handler: Handler<Endpoint>;
+  readonly handler: (input: unknown, deps: Deps, caller: Person | null) => Promise<unknown>;
 }
 
 const route = <E extends Endpoint>(endpoint: E, handler: Handler<E>): Route => ({
   endpoint,
-  // The mount validates the input by this very endpoint and admits its caller by it.
-  handler: handler as unknown as Handler<Endpoint>,
+  // call.ts makes the input and admits the caller by this very endpoint, which says what their types are.
+  // eslint-disable-next-line typescript/no-unsafe-type-assertion
+  handler: handler as Route['handler'],
 });
 
 /** Every endpoint of the plane but `/k8s`, tunnels and manifests. */
