@@ -29,14 +29,14 @@ function forPerson(plane: Plane, { administrator, importCommand }: FirstSteps): 
     ['CA', plane.caFile ?? '(a public one)'],
     ['state', plane.dataDir.root],
     ['administrator', administrator.username],
-    ['password', administrator.password ?? '(changed since)'],
+    ['password', administrator.password ?? '(changed since, or its file was removed)'],
   ];
   return [
     `Outrider is ready: ${plane.url}`,
     '',
     ...facts.map(([name, value]) => `  ${name.padEnd(15)}${value}`),
     '',
-    ...(importCommand === null ? [] : ['To import a cluster, run against it:', '', `  ${importCommand}`, '']),
+    ...(importCommand === null ? [] : ['To import a cluster, run against it:', '', importCommand, '']),
     'Ctrl-C stops it.',
   ].join('\n');
 }

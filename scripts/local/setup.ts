@@ -1,18 +1,24 @@
 import { rm } from 'node:fs/promises';
 import { z } from 'zod';
+import { hostOf } from './address.ts';
 import { call } from './client.ts';
 import { readIfThere, writeWhole } from './state/data-dir.ts';
 import { randomBase32 } from './mint.ts';
 import type { Plane } from './plane.ts';
 
 const ADMINISTRATOR = 'admin';
+const LOOPBACK = /^(?:127\.[\d.]+|::1|localhost)$/;
 /** The cluster that a new plane is given, so that the first import needs no step before it. */
 const FIRST_CLUSTER = 'first';
 /** Four groups of five base32 characters: 100 bits. */
 const PASSWORD_GROUPS = 4;
 const PASSWORD_GROUP_LENGTH = 5;
 
-const administratorAnswer = z.object({ user: z.object({ id: z.string() }), passwordPending: z.boolean() });
+const administratorAnswer = z.object({
+  user: z.object({ id: z.string(), username: z.string() }),
+  passwordPending: z.boolean(),
+  created: z.boolean(),
+});
 const clusterAnswer = z.object({
   id: z.string(),
   status: z.object({ connectedAt: z.string().nullish() }).optional(),
@@ -22,7 +28,7 @@ const registrationAnswer = z.object({ importCommand: z.string() });
 
 /** What the first person needs to begin. */
 export interface FirstSteps {
-  /** The password is null once it has been changed: nobody but its owner knows it then. */
+  /** The password is null once its owner has changed it, or when the file that held it is gone: nobody here knows it then. */
   readonly administrator: { readonly id: string; readonly username: string; readonly password: string | null };
   /** Imports the first cluster; null once that has connected, or when there are others. */
   readonly importCommand: string | null;
@@ -30,29 +36,31 @@ export interface FirstSteps {
 
 /** Makes the first administrator and the first cluster, where there is none; asked again, it changes nothing. */
 export async function setUp(plane: Plane): Promise<FirstSteps> {
-  const password = await firstPassword(plane);
-  const { user, passwordPending } = await call(plane, {
+  const { password, isNew } = await firstPassword(plane);
+  const { user, passwordPending, created } = await call(plane, {
     method: 'PUT',
     path: '/v1/setup/administrator',
     token: await plane.mint(),
     body: { username: ADMINISTRATOR, password },
     answer: administratorAnswer,
   });
-  if (!passwordPending) await rm(plane.dataDir.firstPasswordFile, { force: true });
+  // One made just now is right only if it was taken: else the administrator was given another before.
+  const isRight = passwordPending && (created || !isNew);
+  if (!isRight) await rm(plane.dataDir.firstPasswordFile, { force: true });
   return {
-    administrator: { id: user.id, username: ADMINISTRATOR, password: passwordPending ? password : null },
+    administrator: { id: user.id, username: user.username, password: isRight ? password : null },
     importCommand: await importCommand(plane, user.id),
   };
 }
 
 /** Kept in a file before the plane hears of it, so that a crash between the two loses nothing. */
-async function firstPassword(plane: Plane): Promise<string> {
+async function firstPassword(plane: Plane): Promise<{ password: string; isNew: boolean }> {
   const kept = (await readIfThere(plane.dataDir.firstPasswordFile))?.trim();
-  if (kept) return kept;
+  if (kept) return { password: kept, isNew: false };
   const groups = Array.from({ length: PASSWORD_GROUPS }, () => randomBase32(PASSWORD_GROUP_LENGTH));
   const password = groups.join('-');
   await writeWhole(plane.dataDir.firstPasswordFile, `${password}\n`);
-  return password;
+  return { password, isNew: true };
 }
 
 async function importCommand(plane: Plane, userId: string): Promise<string | null> {
@@ -72,8 +80,13 @@ async function importCommand(plane: Plane, userId: string): Promise<string | nul
     method: 'POST',
     path: `/v1/clusters/${encodeURIComponent(first.id)}/registration-tokens`,
     token,
-    body: {},
+    body: pastedHere(plane) ? { caFile: plane.caFile } : {},
     answer: registrationAnswer,
   });
   return registration.importCommand;
+}
+
+/** Whether the command can only be run on this machine, where the CA's file is: a shorter command will do then. */
+function pastedHere(plane: Plane): boolean {
+  return plane.caFile !== null && LOOPBACK.test(hostOf(plane.url));
 }

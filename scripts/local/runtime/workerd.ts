@@ -18,13 +18,14 @@ const LAST_LINES = 5;
 const require = createRequire(import.meta.url);
 
 /** Path of the pinned workerd. @throws {Problem} when there is none for this platform. */
-export function workerdBinary(): string {
+function workerdBinary(): string {
   if (process.platform !== 'linux' && process.platform !== 'darwin') {
     throw new Problem(`workerd's supervisor does not support ${process.platform}: use Linux or macOS`);
   }
   let path: string;
   try {
-    path = require.resolve(
+    // As the package `workerd` finds it: npm may keep another version of the binary elsewhere.
+    path = createRequire(require.resolve('workerd/package.json')).resolve(
       `@cloudflare/workerd-${process.platform}-${process.arch === 'x64' ? '64' : process.arch}/bin/workerd`,
     );
   } catch (error) {
