@@ -32,6 +32,12 @@ export const Flag = {
 export const StreamKind = { HTTP: 1, UPGRADE: 2, TCP: 3, CALL: 4 } as const;
 export type StreamKind = (typeof StreamKind)[keyof typeof StreamKind];
 
+const KINDS = new Set<unknown>(Object.values(StreamKind));
+
+export function isStreamKind(value: unknown): value is StreamKind {
+  return KINDS.has(value);
+}
+
 /** One frame. `payload` is a view of the message it came in: copy it to keep it past the handler. */
 export interface Frame {
   type: number;

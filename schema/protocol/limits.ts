@@ -76,9 +76,23 @@ export const HELLO_TIMEOUT_MS = 10_000;
 export const STREAM_QUEUE_HIGH = 256 * 1024;
 /** … and to go on below this. */
 export const STREAM_QUEUE_LOW = 64 * 1024;
+/** What a queued frame counts besides its payload: about the memory it takes, so that many tiny writes meet the marks too. */
+export const QUEUED_FRAME_BYTES = 128;
+
 /** The same for all streams of a session together: what many slow streams may hold. */
 export const SESSION_QUEUE_HIGH = 16 * 1024 * 1024;
 export const SESSION_QUEUE_LOW = 8 * 1024 * 1024;
+/** Past this no stream is opened: writers stop at the marks above, heads of new streams would not. */
+export const SESSION_QUEUE_MAX = 32 * 1024 * 1024;
+
+/** WINDOW and RESET frames that may wait: a peer that causes them and reads none would fill memory (CVE-2019-9512 and its kin). */
+export const MAX_CONTROL_FRAMES = 16 * 1024;
+
+/**
+ * A view of a message keeps all of the message in memory. DATA smaller than its message divided by this is copied out, so that what streams
+ * hold is at most this many times what their windows allow.
+ */
+export const MAX_VIEW_RATIO = 2;
 
 /** One message of {@link Session.pull} unless asked otherwise: large enough to batch, small enough that the socket's buffer stays short. */
 export const PULL_BYTES = 256 * 1024;

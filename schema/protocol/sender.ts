@@ -1,4 +1,5 @@
 import { Batch, encodeCredit } from './encode.ts';
+import { Fifo } from './fifo.ts';
 import { Flag, FRAME_HEADER_BYTES, FrameType } from './frame.ts';
 import {
   BULK_TURN_BYTES,
@@ -6,6 +7,7 @@ import {
   INTERACTIVE_BYTES,
   MAX_MESSAGE_BYTES,
   PULL_BYTES,
+  QUEUED_FRAME_BYTES,
   SESSION_QUEUE_HIGH,
   SESSION_QUEUE_LOW,
   STREAM_QUEUE_HIGH,
@@ -28,24 +30,32 @@ export interface SenderEvents {
   onLocalEnd(stream: Stream): void;
   /** A stream is over: nothing of it is sent or taken any more. */
   onGone(stream: Stream): void;
+  /** There is room again after the stream's owner was told to wait. */
+  onWritable(stream: Stream): void;
 }
 
 /**
  * The sending half of a session: who goes next (README "Fairness"), within credit. Streams with something to send are in exactly one of
- * `interactive`, `bulk` and `starved` (waiting for the session's credit), or in none (waiting for their own).
+ * `opening`, `interactive`, `bulk` and `starved` (waiting for the session's credit), or in none (waiting for their own).
  */
 export class Sender implements StreamSender {
   incarnation: number;
-  #control: Control[] = [];
+  readonly #control = new Fifo<Control>();
+  /** Streams whose OPEN waits, in the order of their sequences, which the wire must keep. */
+  readonly #opening = new Set<Stream>();
   readonly #interactive = new Set<Stream>();
   readonly #bulk = new Set<Stream>();
   readonly #starved = new Set<Stream>();
-  /** Streams whose owner waits for room. */
-  readonly #waiting = new Set<Stream>();
+  /** Streams whose owner waits for the stream's own queue to shrink … */
+  readonly #full = new Set<Stream>();
+  /** … and those that wait only for the session's. */
+  readonly #crowded = new Set<Stream>();
   #queued = 0;
   #window = new SendWindow(0);
   #received = new ReceiveWindow(0);
+  /** Octets of interactive streams since the last turn of a bulk one. */
   #burst = 0;
+  #ended = false;
   readonly #events: SenderEvents;
 
   constructor(incarnation: number, events: SenderEvents) {
@@ -62,25 +72,50 @@ export class Sender implements StreamSender {
   /** Forgets everything of an incarnation that has ended, but for what belongs to the session. */
   startIncarnation(incarnation: number): void {
     this.incarnation = incarnation;
-    this.#control = this.#control.filter((c) => c.type === FrameType.HELLO || c.type === FrameType.GOAWAY);
+    this.#control.filter((c) => c.type === FrameType.HELLO || c.type === FrameType.GOAWAY);
+  }
+
+  /** Drops whatever waits, but for `goaway`, and takes nothing more. */
+  end(goaway: Uint8Array | null): void {
+    this.#control.clear();
+    if (goaway !== null) this.control(FrameType.GOAWAY, 0, goaway);
+    this.#ended = true;
   }
 
   get pending(): boolean {
-    return this.#control.length > 0 || this.#interactive.size > 0 || this.#bulk.size > 0;
+    return (
+      this.#control.length > 0 ||
+      this.#opening.size > 0 ||
+      this.#interactive.size > 0 ||
+      this.#bulk.size > 0 ||
+      this.#canWake
+    );
+  }
+
+  /** What all streams together have queued, counted as {@link Stream.queued}. */
+  get queuedBytes(): number {
+    return this.#queued;
+  }
+
+  /** Control frames that wait for the peer to read. */
+  get controlFrames(): number {
+    return this.#control.length;
   }
 
   /** False when the peer sent more than the session's window. */
-  sessionReceived(bytes: number): boolean {
+  received(bytes: number): boolean {
     return this.#received.received(bytes);
   }
 
-  sessionConsumed(bytes: number): void {
+  consumed(incarnation: number, bytes: number): void {
+    // The windows were whole again when the incarnation ended; what an old stream still held is not in them.
+    if (incarnation !== this.incarnation) return;
     const credit = this.#received.consumed(bytes);
-    if (credit > 0) this.control(FrameType.WINDOW, null, encodeCredit(credit));
+    if (credit > 0) this.control(FrameType.WINDOW, 0, encodeCredit(credit));
   }
 
   /** False when the credit overflows. */
-  sessionGranted(credit: number): boolean {
+  granted(credit: number): boolean {
     const fine = this.#window.grant(credit);
     const starved = [...this.#starved];
     this.#starved.clear();
@@ -88,22 +123,42 @@ export class Sender implements StreamSender {
     return fine;
   }
 
-  control(type: number, stream: Stream | null, payload: Uint8Array): void {
-    this.#control.push({ type, sequence: stream?.sequence ?? 0, payload });
+  control(type: number, sequence: number, payload: Uint8Array): void {
+    if (this.#ended) return;
+    this.#control.push({ type, sequence, payload });
     this.#events.onPending();
   }
 
   /** RESET, unless the stream's OPEN was never sent: the peer does not know it then. */
   reset(stream: Stream, payload: Uint8Array): void {
-    if (stream.opened) this.control(FrameType.RESET, stream, payload);
+    if (stream.opened) this.control(FrameType.RESET, stream.sequence, payload);
+  }
+
+  queued(stream: Stream, bytes: number): void {
+    this.#queued += bytes;
+    this.ready(stream);
+  }
+
+  hasRoom(stream: Stream): boolean {
+    if (stream.queuedBytes >= STREAM_QUEUE_HIGH) this.#full.add(stream);
+    else if (this.#queued >= SESSION_QUEUE_HIGH) this.#crowded.add(stream);
+    else return true;
+    return false;
   }
 
   /** Queues a stream for its turn, if its credit lets it send something. */
   ready(stream: Stream): void {
-    const item = stream.outgoing[0];
+    const item = stream.outgoing.first;
     if (item === undefined || stream.gone) return;
     if (isStarved(item, stream.sendWindow.credit)) return;
+    if (!stream.opened) {
+      this.#opening.add(stream);
+      this.#events.onPending();
+      return;
+    }
     if (isStarved(item, this.#window.credit)) {
+      this.#interactive.delete(stream);
+      this.#bulk.delete(stream);
       this.#starved.add(stream);
       return;
     }
@@ -116,97 +171,110 @@ export class Sender implements StreamSender {
     this.#events.onPending();
   }
 
-  queued(stream: Stream, bytes: number): boolean {
-    this.#queued += bytes;
-    if (stream.queuedBytes < STREAM_QUEUE_HIGH && this.#queued < SESSION_QUEUE_HIGH) return true;
-    this.#waiting.add(stream);
-    return false;
-  }
-
   forget(stream: Stream): void {
     this.#queued -= stream.queuedBytes;
-    for (const set of [this.#interactive, this.#bulk, this.#starved, this.#waiting]) set.delete(stream);
+    this.#opening.delete(stream);
+    this.#interactive.delete(stream);
+    this.#bulk.delete(stream);
+    this.#starved.delete(stream);
+    this.#full.delete(stream);
+    this.#crowded.delete(stream);
     this.#events.onGone(stream);
+    if (this.#canWake) this.#events.onPending();
   }
 
-  /** The next message of at most about `maxBytes` octets; null when nothing may be sent now. */
+  /**
+   * The next message; null when nothing may be sent now. It has at most `maxBytes` octets, unless it is one frame that is larger and cannot
+   * be cut.
+   */
   pull(maxBytes = PULL_BYTES): Uint8Array<ArrayBuffer> | null {
     const batch = new Batch();
-    const limit = Math.min(maxBytes, MAX_MESSAGE_BYTES);
+    const limit = Math.max(1, Math.min(maxBytes, MAX_MESSAGE_BYTES));
     this.#takeControl(batch, limit);
     while (batch.size < limit) {
       const stream = this.#next();
-      if (stream === null) break;
-      if (!this.#turn(stream, batch, limit)) break;
+      if (stream === undefined || !this.#turn(stream, batch, limit)) break;
     }
     this.#wake();
     return batch.size === 0 ? null : batch.finish();
   }
 
   #takeControl(batch: Batch, limit: number): void {
-    let taken = 0;
-    for (const { type, sequence, payload } of this.#control) {
-      if (taken > 0 && batch.size + FRAME_HEADER_BYTES + payload.byteLength > limit) break;
+    for (let next = this.#control.first; next !== undefined; next = this.#control.first) {
+      const { type, sequence, payload } = next;
+      if (batch.size > 0 && batch.size + FRAME_HEADER_BYTES + payload.byteLength > limit) return;
       batch.add(type, 0, this.incarnation, sequence, payload);
-      taken++;
+      this.#control.shift();
     }
-    this.#control.splice(0, taken);
   }
 
-  #next(): Stream | null {
-    const owed = this.#burst >= INTERACTIVE_BURST_BYTES && this.#bulk.size > 0;
-    const set = this.#interactive.size > 0 && !owed ? this.#interactive : this.#bulk;
-    for (const stream of set) {
-      set.delete(stream);
-      return stream;
-    }
-    return null;
+  /** The stream whose turn it is; it keeps its place until it has sent. */
+  #next(): Stream | undefined {
+    if (this.#burst >= INTERACTIVE_BURST_BYTES && this.#bulk.size > 0) return first(this.#bulk);
+    return first(this.#opening) ?? first(this.#interactive) ?? first(this.#bulk);
   }
 
-  /** Sends one turn of a stream; false when the message is full and the stream must wait for the next. */
+  /** Sends one turn of a stream; false when the message is full. */
   #turn(stream: Stream, batch: Batch, limit: number): boolean {
-    const bulk = stream.queuedBytes > INTERACTIVE_BYTES;
+    const bulk = this.#bulk.has(stream);
     const before = batch.size;
-    let fits = true;
-    while (batch.size - before < BULK_TURN_BYTES) {
-      const item = stream.outgoing[0];
+    // The turn of a stream that opens is its OPEN; the rest is queued as that of any other.
+    const turn = stream.opened ? BULK_TURN_BYTES : 1;
+    let full = false;
+    while (batch.size - before < turn) {
+      const item = stream.outgoing.first;
       if (item === undefined || isStarved(item, Math.min(stream.sendWindow.credit, this.#window.credit))) break;
-      const left = limit - batch.size - FRAME_HEADER_BYTES;
-      const room = item.type === FrameType.DATA ? Math.min(left, BULK_TURN_BYTES) : left;
-      fits = item.type === FrameType.DATA ? room > 0 : room >= item.payload.byteLength || batch.size === 0;
-      if (!fits) break;
-      this.#send(stream, item, batch, Math.max(room, 1));
+      const room = limit - batch.size - FRAME_HEADER_BYTES;
+      const least = item.type === FrameType.DATA ? Math.min(1, item.payload.byteLength) : item.payload.byteLength;
+      full = room < least && batch.size > 0;
+      if (full) break;
+      this.#send(stream, item, batch, Math.max(1, Math.min(room, BULK_TURN_BYTES)));
     }
+    // A frame that did not fit behind others is first in the next message, so it cannot miss every one.
+    if (full && batch.size === before) return false;
+    this.#opening.delete(stream);
+    this.#interactive.delete(stream);
+    this.#bulk.delete(stream);
     this.#burst = bulk ? 0 : this.#burst + batch.size - before;
     this.ready(stream);
-    return fits;
+    if (stream.queuedBytes <= STREAM_QUEUE_LOW && this.#full.delete(stream)) this.#crowded.add(stream);
+    return !full;
   }
 
   #send(stream: Stream, item: Outgoing, batch: Batch, room: number): void {
     let frame = item;
     if (item.type === FrameType.DATA) {
       frame = cutData(item, Math.min(room, stream.sendWindow.credit, this.#window.credit));
-      const bytes = frame.payload.byteLength;
-      stream.sendWindow.spend(bytes);
-      this.#window.spend(bytes);
-      stream.queuedBytes -= bytes;
-      this.#queued -= bytes;
+      stream.sendWindow.spend(frame.payload.byteLength);
+      this.#window.spend(frame.payload.byteLength);
     }
-    if (frame === item) stream.outgoing.shift();
+    let bytes = frame.payload.byteLength;
+    if (frame === item) {
+      stream.outgoing.shift();
+      bytes += QUEUED_FRAME_BYTES;
+    }
+    stream.queuedBytes -= bytes;
+    this.#queued -= bytes;
     stream.opened = true;
     batch.add(frame.type, frame.flags, stream.incarnation, stream.sequence, frame.payload);
     if ((frame.flags & Flag.FIN) !== 0) this.#events.onLocalEnd(stream);
   }
 
+  get #canWake(): boolean {
+    return this.#crowded.size > 0 && this.#queued <= SESSION_QUEUE_LOW;
+  }
+
   /** Tells waiting owners that there is room again. */
   #wake(): void {
-    if (this.#waiting.size === 0 || this.#queued > SESSION_QUEUE_LOW) return;
-    for (const stream of this.#waiting) {
-      if (stream.queuedBytes > STREAM_QUEUE_LOW) continue;
-      this.#waiting.delete(stream);
-      stream.handler.onWritable?.();
-    }
+    if (!this.#canWake) return;
+    const due = [...this.#crowded];
+    this.#crowded.clear();
+    for (const stream of due) this.#events.onWritable(stream);
   }
+}
+
+function first(streams: Set<Stream>): Stream | undefined {
+  return streams.values().next().value;
 }
 
 /** Whether an item needs credit and there is none. */

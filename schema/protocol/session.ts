@@ -1,8 +1,15 @@
 import { ProtocolCode, ProtocolError } from './codes.ts';
 import { decodeCode, decodeCredit, decodeFrames } from './decode.ts';
 import { encodeCode } from './encode.ts';
-import { FIRST_OPTIONAL_TYPE, Flag, FrameType, type Frame, type StreamKind } from './frame.ts';
-import { LAST_SEQUENCE, MAX_REASON_BYTES, type SessionLimits } from './limits.ts';
+import { FIRST_OPTIONAL_TYPE, Flag, FrameType, isStreamKind, type Frame, type StreamKind } from './frame.ts';
+import {
+  LAST_SEQUENCE,
+  MAX_CONTROL_FRAMES,
+  MAX_REASON_BYTES,
+  MAX_VIEW_RATIO,
+  SESSION_QUEUE_MAX,
+  type SessionLimits,
+} from './limits.ts';
 import { Sender } from './sender.ts';
 import { Stream, type StreamHandler } from './stream.ts';
 
@@ -15,17 +22,20 @@ export interface SessionHandler {
   onOpen(stream: Stream, head: Uint8Array): void;
   /** `payload` is HELLO's JSON: parse it by `hello.ts`. */
   onHello(payload: Uint8Array): void;
-  /** The peer drains (DRAIN), or ends the session with any other code. */
+  /** No new streams on this session (DRAIN: the peer says so, or sequences are used up), or with any other code: the peer has ended it. */
   onGoaway(code: number, reason: string): void;
   /** There is something to send: pull once per turn of the event loop. */
   onPending(): void;
   /** The peer broke the protocol; every stream has heard TUNNEL_LOST. Pull once more (the GOAWAY), then close the socket. */
   onError(error: ProtocolError): void;
+  /** A stream's handler threw: a fault of this end, for its log. The stream was reset; the others go on. */
+  onFault?(error: unknown, stream: Stream): void;
 }
 
 /** Before HELLO is settled only HELLO and GOAWAY are allowed; after the end nothing is. */
 type Gate = 'hello' | 'open' | 'closed';
 
+const NOTHING = new Uint8Array(0);
 const IGNORED: StreamHandler = { onData: () => undefined, onEnd: () => undefined, onReset: () => undefined };
 
 /**
@@ -40,18 +50,30 @@ export class Session {
   readonly #streams = new Map<number, Stream>();
   #peer: SessionLimits | null = null;
   #gate: Gate = 'hello';
+  /** We take no new streams. */
   #draining = false;
+  /** The peer takes none. */
+  #peerDraining = false;
   /** The highest sequence opened in this incarnation, by either end. */
   #lastSequence = 0;
 
-  constructor(options: { role: SessionRole; local: SessionLimits; handler: SessionHandler; incarnation?: number }) {
+  /** `incarnation` wraps at 16 bits. `lastSequence`: the highest that was used before, 0 or odd. */
+  constructor(options: {
+    role: SessionRole;
+    local: SessionLimits;
+    handler: SessionHandler;
+    incarnation?: number;
+    lastSequence?: number;
+  }) {
     this.#role = options.role;
     this.#local = options.local;
     this.#handler = options.handler;
-    this.#sender = new Sender(options.incarnation ?? 0, {
+    this.#lastSequence = options.lastSequence ?? 0;
+    this.#sender = new Sender((options.incarnation ?? 0) & 0xffff, {
       onPending: () => this.#handler.onPending(),
       onLocalEnd: (stream) => this.#localEnded(stream),
       onGone: (stream) => this.#streams.delete(stream.sequence),
+      onWritable: (stream) => this.#call(stream, () => stream.handler.onWritable?.()),
     });
   }
 
@@ -64,35 +86,44 @@ export class Session {
     return this.#sender.pending;
   }
 
-  /** HELLO is agreed: `peer` are the limits that the other end declared. Streams may be opened from here on. */
-  settle(peer: SessionLimits): void {
+  /**
+   * HELLO is agreed: `peer` are the limits that the other end declared. Streams may be opened from here on, by the plane under `incarnation`
+   * (HELLO itself needs none, so a stranger's dial does not use one up).
+   */
+  settle(peer: SessionLimits, incarnation?: number): void {
     if (this.#gate !== 'hello') return;
+    if (incarnation !== undefined) this.#sender.incarnation = incarnation;
     this.#gate = 'open';
     this.#peer = peer;
     this.#sender.setWindows(peer.sessionWindow, this.#local.sessionWindow);
   }
 
   hello(payload: Uint8Array): void {
-    if (this.#gate !== 'closed') this.#sender.control(FrameType.HELLO, null, payload);
+    if (this.#gate !== 'closed') this.#sender.control(FrameType.HELLO, 0, payload);
   }
 
   /** Says that this end takes no new streams (DRAIN), or why it ends the session. */
   goaway(code: ProtocolCode, reason: string): void {
     if (this.#gate === 'closed') return;
     this.#draining = true;
-    this.#sender.control(FrameType.GOAWAY, null, encodeCode(code, reason, MAX_REASON_BYTES));
+    this.#sender.control(FrameType.GOAWAY, 0, encodeCode(code, reason, MAX_REASON_BYTES));
   }
 
   /**
    * Plane: opens a stream. `fin`: no body follows.
-   * @throws ProtocolError OVERLOADED when the agent's `maxStreams` are open, TUNNEL_LOST when the session is not open.
+   * @throws ProtocolError TUNNEL_LOST when the session is not open, DRAIN when it takes no new streams, OVERLOADED when the agent's
+   * `maxStreams` are open or too much waits to be sent. Nothing was sent then.
    */
   open(kind: StreamKind, head: Uint8Array, fin: boolean, handler: StreamHandler): Stream {
     const peer = this.#peer;
     if (this.#gate !== 'open' || peer === null)
       throw new ProtocolError(ProtocolCode.TUNNEL_LOST, 'the tunnel is not open');
+    if (this.#peerDraining) throw new ProtocolError(ProtocolCode.DRAIN, 'the tunnel takes no new streams');
     if (this.#streams.size >= Math.min(peer.maxStreams, this.#local.maxStreams)) {
       throw new ProtocolError(ProtocolCode.OVERLOADED, `${this.#streams.size} requests are under way on this tunnel`);
+    }
+    if (this.#sender.queuedBytes >= SESSION_QUEUE_MAX) {
+      throw new ProtocolError(ProtocolCode.OVERLOADED, 'too much waits to be sent on this tunnel');
     }
     const sequence = this.#lastSequence === 0 ? 1 : this.#lastSequence + 2;
     this.#lastSequence = sequence;
@@ -100,10 +131,9 @@ export class Session {
     const payload = new Uint8Array(1 + head.byteLength);
     payload[0] = kind;
     payload.set(head, 1);
-    stream.outgoing.push({ type: FrameType.OPEN, flags: 0, payload });
-    this.#sender.ready(stream);
+    stream.enqueue(FrameType.OPEN, 0, payload);
     if (fin) stream.end();
-    if (sequence > LAST_SEQUENCE) this.#handler.onGoaway(ProtocolCode.DRAIN, 'stream sequences are used up');
+    if (sequence >= LAST_SEQUENCE) this.#goneAway(ProtocolCode.DRAIN, 'stream sequences are used up');
     return stream;
   }
 
@@ -111,7 +141,7 @@ export class Session {
   receive(message: Uint8Array): void {
     if (this.#gate === 'closed') return;
     try {
-      decodeFrames(message, (frame) => this.#take(frame));
+      decodeFrames(message, (frame) => this.#take(frame, message));
     } catch (error) {
       this.#fail(error instanceof ProtocolError ? error : new ProtocolError(ProtocolCode.INTERNAL, 'internal error'));
     }
@@ -125,8 +155,7 @@ export class Session {
   /** The socket is gone: every stream hears TUNNEL_LOST, and nothing is sent any more. */
   close(reason: string): void {
     if (this.#gate === 'closed') return;
-    this.#gate = 'closed';
-    this.#dropAll(ProtocolCode.TUNNEL_LOST, reason);
+    this.#end(null, reason);
   }
 
   #add(kind: StreamKind, incarnation: number, sequence: number, handler: StreamHandler, opened: boolean): Stream {
@@ -144,53 +173,63 @@ export class Session {
     return stream;
   }
 
-  #take(frame: Frame): void {
-    switch (frame.type) {
-      case FrameType.HELLO:
-        if (this.#role === 'agent' && this.#gate === 'hello') this.#sender.incarnation = frame.incarnation;
-        this.#handler.onHello(frame.payload);
-        return;
-      case FrameType.GOAWAY: {
-        const { code, reason } = decodeCode(frame.payload);
-        this.#handler.onGoaway(code, reason);
-        return;
-      }
-      default:
+  #take(frame: Frame, message: Uint8Array): void {
+    if (this.#gate === 'closed') return;
+    if (frame.type === FrameType.HELLO) this.#hello(frame);
+    else if (frame.type === FrameType.GOAWAY) {
+      const { code, reason } = decodeCode(frame.payload);
+      this.#goneAway(code, reason);
+    } else if (frame.type < FIRST_OPTIONAL_TYPE) {
+      if (this.#gate === 'hello') throw violation('a frame before HELLO was settled');
+      if (frame.type === FrameType.OPEN) this.#opened(frame);
+      else if (frame.incarnation === this.#sender.incarnation) this.#takeStreamFrame(frame, message);
     }
-    if (this.#gate === 'closed' || frame.type >= FIRST_OPTIONAL_TYPE) return;
-    if (this.#gate === 'hello') throw violation('a frame before HELLO was settled');
-    if (frame.type === FrameType.OPEN) this.#opened(frame);
-    else if (frame.incarnation === this.#sender.incarnation) this.#takeStreamFrame(frame);
+    if (this.#sender.controlFrames > MAX_CONTROL_FRAMES) {
+      throw new ProtocolError(ProtocolCode.LIMIT, 'too many answers wait for a peer that reads none');
+    }
   }
 
-  #takeStreamFrame(frame: Frame): void {
+  #hello(frame: Frame): void {
+    if (this.#gate !== 'hello') throw violation('HELLO after it was settled');
+    if (this.#role === 'agent') this.#sender.incarnation = frame.incarnation;
+    this.#handler.onHello(frame.payload);
+  }
+
+  #goneAway(code: number, reason: string): void {
+    this.#peerDraining = true;
+    this.#handler.onGoaway(code, reason);
+    if (code !== ProtocolCode.DRAIN) this.close(reason);
+  }
+
+  #takeStreamFrame(frame: Frame, message: Uint8Array): void {
     if (frame.sequence === 0) {
-      if (frame.type === FrameType.WINDOW) this.#granted(frame, null);
+      this.#granted(frame, null);
       return;
     }
     if (frame.sequence > this.#lastSequence || frame.sequence % 2 === 0)
       throw violation('a frame for a stream never opened');
     const stream = this.#streams.get(frame.sequence);
-    if (frame.type === FrameType.DATA && !this.#sender.sessionReceived(frame.payload.byteLength)) {
+    if (stream?.opened === false) throw violation('a frame for a stream not opened yet');
+    const bytes = frame.payload.byteLength;
+    if (frame.type === FrameType.DATA && !this.#sender.received(bytes)) {
       throw new ProtocolError(ProtocolCode.FLOW_CONTROL, 'more DATA than the session has credit for');
     }
     if (stream === undefined) {
-      if (frame.type === FrameType.DATA) this.#sender.sessionConsumed(frame.payload.byteLength);
+      if (frame.type === FrameType.DATA) this.#sender.consumed(frame.incarnation, bytes);
       return;
     }
     switch (frame.type) {
       case FrameType.ACCEPT:
-        if (this.#role === 'agent') throw violation('ACCEPT from the plane');
-        this.#call(stream, () => stream.handler.onAccept?.());
+        this.#accepted(stream);
         return;
       case FrameType.HEAD:
         this.#head(stream, frame);
         return;
       case FrameType.DATA:
-        this.#data(stream, frame);
+        this.#data(stream, frame, message);
         return;
       case FrameType.END:
-        this.#checkHalfOpen(stream);
+        this.#checkBody(stream);
         this.#remoteEnded(stream, frame.payload);
         return;
       case FrameType.RESET: {
@@ -210,46 +249,63 @@ export class Session {
     if (frame.incarnation !== this.#sender.incarnation) this.#startIncarnation(frame.incarnation);
     if (frame.sequence % 2 === 0 || frame.sequence <= this.#lastSequence) throw violation('OPEN of a used sequence');
     this.#lastSequence = frame.sequence;
-    const kind = frame.payload[0] as StreamKind;
-    const stream = this.#add(kind, frame.incarnation, frame.sequence, IGNORED, true);
+    const kind = frame.payload[0];
+    if (!isStreamKind(kind)) {
+      this.#refuse(frame, ProtocolCode.UNSUPPORTED, 'unknown stream kind');
+      return;
+    }
     if (this.#draining) {
-      stream.reset(ProtocolCode.DRAIN, 'the agent is draining');
+      this.#refuse(frame, ProtocolCode.DRAIN, 'the agent is draining');
       return;
     }
-    if (this.#streams.size > this.#local.maxStreams) {
-      stream.reset(ProtocolCode.OVERLOADED, 'too many streams');
+    if (this.#streams.size >= this.#local.maxStreams) {
+      this.#refuse(frame, ProtocolCode.OVERLOADED, 'too many streams');
       return;
     }
+    const stream = this.#add(kind, frame.incarnation, frame.sequence, IGNORED, true);
     this.#call(stream, () => this.#handler.onOpen(stream, frame.payload.subarray(1)));
-    if ((frame.flags & Flag.FIN) !== 0) this.#remoteEnded(stream, frame.payload.subarray(frame.payload.byteLength));
+    if ((frame.flags & Flag.FIN) !== 0) this.#remoteEnded(stream, NOTHING);
+  }
+
+  #refuse({ sequence }: Frame, code: ProtocolCode, reason: string): void {
+    this.#sender.control(FrameType.RESET, sequence, encodeCode(code, reason, MAX_REASON_BYTES));
+  }
+
+  #accepted(stream: Stream): void {
+    if (this.#role === 'agent') throw violation('ACCEPT from the plane');
+    if (stream.accepted || stream.headSeen) throw violation('ACCEPT twice, or after HEAD');
+    stream.accepted = true;
+    this.#call(stream, () => stream.handler.onAccept?.());
   }
 
   #head(stream: Stream, frame: Frame): void {
     if (this.#role === 'agent') throw violation('HEAD from the plane');
-    this.#checkHalfOpen(stream);
     if (stream.headSeen) throw violation('a second HEAD');
     stream.headSeen = true;
     this.#call(stream, () => stream.handler.onHead?.(frame.payload));
-    if ((frame.flags & Flag.FIN) !== 0) this.#remoteEnded(stream, frame.payload.subarray(frame.payload.byteLength));
+    if ((frame.flags & Flag.FIN) !== 0) this.#remoteEnded(stream, NOTHING);
   }
 
-  #data(stream: Stream, frame: Frame): void {
-    this.#checkHalfOpen(stream);
-    if (this.#role === 'plane' && !stream.headSeen) throw violation('DATA before HEAD');
-    if (!stream.receiveWindow.received(frame.payload.byteLength)) {
+  #data(stream: Stream, frame: Frame, message: Uint8Array): void {
+    this.#checkBody(stream);
+    const { payload, flags } = frame;
+    if (!stream.receiveWindow.received(payload.byteLength)) {
       throw new ProtocolError(ProtocolCode.FLOW_CONTROL, 'more DATA than the stream has credit for');
     }
-    this.#call(stream, () => stream.handler.onData(frame.payload, frame.flags));
-    if ((frame.flags & Flag.FIN) !== 0) this.#remoteEnded(stream, frame.payload.subarray(frame.payload.byteLength));
+    const copied = payload.byteLength * MAX_VIEW_RATIO < message.byteLength;
+    this.#call(stream, () => stream.handler.onData(copied ? payload.slice() : payload, flags));
+    if ((flags & Flag.FIN) !== 0) this.#remoteEnded(stream, NOTHING);
   }
 
-  #checkHalfOpen(stream: Stream): void {
+  /** DATA and END follow a HEAD, where the peer owes one, and nothing follows FIN. */
+  #checkBody(stream: Stream): void {
+    if (this.#role === 'plane' && !stream.headSeen) throw violation('a body before HEAD');
     if (stream.remoteEnded) throw violation('a frame after FIN');
   }
 
   #remoteEnded(stream: Stream, payload: Uint8Array): void {
     stream.remoteEnded = true;
-    if (!stream.gone) this.#call(stream, () => stream.handler.onEnd(payload));
+    this.#call(stream, () => stream.handler.onEnd(payload));
     this.#finishIfDone(stream);
   }
 
@@ -259,26 +315,30 @@ export class Session {
   }
 
   #finishIfDone(stream: Stream): void {
-    if (!stream.localEnded || !stream.remoteEnded) return;
-    stream.finish();
+    if (stream.localEnded && stream.remoteEnded) stream.finish();
   }
 
   #granted(frame: Frame, stream: Stream | null): void {
     const credit = decodeCredit(frame.payload);
-    const fine = stream === null ? this.#sender.sessionGranted(credit) : stream.sendWindow.grant(credit);
-    if (!fine) throw new ProtocolError(ProtocolCode.FLOW_CONTROL, 'WINDOW of nothing, or past 2^31 - 1');
+    if (credit === 0) throw violation('WINDOW of nothing');
+    const fine = stream === null ? this.#sender.granted(credit) : stream.sendWindow.grant(credit);
+    if (!fine) throw new ProtocolError(ProtocolCode.FLOW_CONTROL, 'credit past 2^31 - 1');
     if (stream !== null) this.#sender.ready(stream);
   }
 
-  /** A handler's fault costs its own stream. */
+  /** A handler's fault costs its own stream; a ProtocolError says with which code. */
   #call(stream: Stream, verb: () => void): void {
+    if (stream.gone) return;
     try {
       verb();
-    } catch {
-      const { handler } = stream;
-      stream.reset(ProtocolCode.INTERNAL, 'internal error');
-      stream.handler = IGNORED;
-      quietly(() => handler.onReset(ProtocolCode.INTERNAL, 'internal error'));
+    } catch (error) {
+      this.#handler.onFault?.(error, stream);
+      if (stream.gone) return;
+      const refused = error instanceof ProtocolError;
+      const code = refused ? error.code : ProtocolCode.INTERNAL;
+      const reason = refused ? error.message : 'internal error';
+      stream.reset(code, reason);
+      quietly(() => stream.handler.onReset(code, reason));
     }
   }
 
@@ -290,19 +350,26 @@ export class Session {
   }
 
   #drop(stream: Stream, code: number, reason: string): void {
+    // The owner of another stream that was dropped just now may have reset this one; it hears nothing more then.
+    if (stream.gone) return;
     stream.release();
     quietly(() => stream.handler.onReset(code, reason));
   }
 
   #dropAll(code: ProtocolCode, reason: string): void {
-    for (const stream of [...this.#streams.values()]) this.#drop(stream, code, reason);
+    for (const stream of this.#streams.values()) this.#drop(stream, code, reason);
   }
 
   #fail(error: ProtocolError): void {
-    this.goaway(error.code, error.message);
-    this.#gate = 'closed';
-    this.#dropAll(ProtocolCode.TUNNEL_LOST, error.message);
+    if (this.#gate === 'closed') return;
+    this.#end(encodeCode(error.code, error.message, MAX_REASON_BYTES), error.message);
     this.#handler.onError(error);
+  }
+
+  #end(goaway: Uint8Array | null, reason: string): void {
+    this.#gate = 'closed';
+    this.#sender.end(goaway);
+    this.#dropAll(ProtocolCode.TUNNEL_LOST, reason);
   }
 }
 

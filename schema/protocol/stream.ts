@@ -1,7 +1,8 @@
 import type { ProtocolCode } from './codes.ts';
 import { encodeCode, encodeCredit } from './encode.ts';
+import { Fifo } from './fifo.ts';
 import { Flag, FrameType, type StreamKind } from './frame.ts';
-import { MAX_DATA_BYTES, MAX_REASON_BYTES } from './limits.ts';
+import { MAX_DATA_BYTES, MAX_REASON_BYTES, QUEUED_FRAME_BYTES } from './limits.ts';
 import { ReceiveWindow, SendWindow } from './window.ts';
 
 const NOTHING = new Uint8Array(0);
@@ -31,15 +32,16 @@ export interface Outgoing {
 
 /** What a stream asks of its session's sending half. */
 export interface StreamSender {
-  /** The stream has something to send. */
-  ready(stream: Stream): void;
-  /** DATA was queued; false: its owner should wait for `onWritable`. */
-  queued(stream: Stream, bytes: number): boolean;
-  /** Queues a frame that needs no credit and goes before all DATA. */
-  control(type: number, stream: Stream | null, payload: Uint8Array): void;
+  /** A frame that counts `bytes` was queued. */
+  queued(stream: Stream, bytes: number): void;
+  /** False: the stream's owner should wait for `onWritable`. */
+  hasRoom(stream: Stream): boolean;
+  /** Queues a frame of the current incarnation that needs no credit and goes before all others. */
+  control(type: number, sequence: number, payload: Uint8Array): void;
   reset(stream: Stream, payload: Uint8Array): void;
-  /** Octets of the session's window were consumed. */
-  sessionConsumed(bytes: number): void;
+  /** Octets of the session's window were consumed by a stream of `incarnation`. */
+  consumed(incarnation: number, bytes: number): void;
+  /** The stream is over; called once. */
   forget(stream: Stream): void;
 }
 
@@ -51,12 +53,14 @@ export class Stream {
   handler: StreamHandler;
 
   /** This and what follows is for `sender.ts` and `session.ts`, not for the stream's owner. */
-  readonly outgoing: Outgoing[] = [];
+  readonly outgoing = new Fifo<Outgoing>();
   readonly sendWindow: SendWindow;
   readonly receiveWindow: ReceiveWindow;
   queuedBytes = 0;
   /** The peer knows the stream. */
   opened: boolean;
+  /** ACCEPT and HEAD went by: received on the plane, sent on the agent. */
+  accepted = false;
   headSeen = false;
   localEnded = false;
   remoteEnded = false;
@@ -90,7 +94,7 @@ export class Stream {
     return this.incarnation * 2 ** 32 + this.sequence;
   }
 
-  /** Octets of DATA that wait to be sent. */
+  /** What waits to be sent: payload octets, and {@link QUEUED_FRAME_BYTES} for each frame. */
   get queued(): number {
     return this.queuedBytes;
   }
@@ -100,12 +104,18 @@ export class Stream {
     return this.gone;
   }
 
+  /** Agent: the head is slow to come. Nothing happens once it was given. */
   accept(): void {
-    this.#enqueue(FrameType.ACCEPT, 0, NOTHING);
+    if (this.accepted || this.headSeen) return;
+    this.accepted = true;
+    this.enqueue(FrameType.ACCEPT, 0, NOTHING);
   }
 
+  /** Agent: the answer's head, once and before its body. */
   head(head: Uint8Array, fin = false): void {
-    this.#enqueue(FrameType.HEAD, fin ? Flag.FIN : 0, head);
+    if (this.headSeen) throw new Error('a stream has one head');
+    this.headSeen = true;
+    this.enqueue(FrameType.HEAD, fin ? Flag.FIN : 0, head);
   }
 
   /**
@@ -114,21 +124,19 @@ export class Stream {
    */
   write(data: Uint8Array, flags = 0): boolean {
     if (this.gone || this.#ending) return true;
-    this.queuedBytes += data.byteLength;
-    const room = this.#sender.queued(this, data.byteLength);
-    this.#enqueue(FrameType.DATA, flags, data);
-    return room;
+    this.enqueue(FrameType.DATA, flags, data);
+    return this.#sender.hasRoom(this);
   }
 
   /** Ends this half: FIN on the last queued frame where that can say it, else an END frame. */
   end(payload: Uint8Array = NOTHING): void {
     if (this.gone || this.#ending) return;
-    const last = this.outgoing.at(-1);
+    const { last } = this.outgoing;
     if (payload.byteLength === 0 && last !== undefined && last.type !== FrameType.ACCEPT) {
       last.flags |= Flag.FIN;
       this.#ending = true;
     } else {
-      this.#enqueue(FrameType.END, Flag.FIN, payload);
+      this.enqueue(FrameType.END, Flag.FIN, payload);
     }
   }
 
@@ -143,16 +151,17 @@ export class Stream {
   consumed(bytes: number): void {
     const before = this.receiveWindow.held;
     const credit = this.receiveWindow.consumed(bytes);
-    this.#sender.sessionConsumed(before - this.receiveWindow.held);
+    this.#sender.consumed(this.incarnation, before - this.receiveWindow.held);
     if (credit > 0 && !this.remoteEnded && !this.gone)
-      this.#sender.control(FrameType.WINDOW, this, encodeCredit(credit));
+      this.#sender.control(FrameType.WINDOW, this.sequence, encodeCredit(credit));
   }
 
-  /** Both halves have ended. What was received and not consumed stays held until its owner consumes it. */
+  /** Both halves have ended. What was received and not consumed stays held until its owner consumes it, or resets the stream. */
   finish(): void {
+    if (this.gone) return;
     this.gone = true;
     this.#sender.forget(this);
-    this.outgoing.length = 0;
+    this.outgoing.clear();
     this.queuedBytes = 0;
   }
 
@@ -162,11 +171,14 @@ export class Stream {
     this.consumed(this.receiveWindow.held);
   }
 
-  #enqueue(type: number, flags: number, payload: Uint8Array): void {
+  /** For `session.ts`; an owner has the verbs above. */
+  enqueue(type: number, flags: number, payload: Uint8Array): void {
     if (this.gone || this.#ending) return;
     if ((flags & Flag.FIN) !== 0) this.#ending = true;
     this.outgoing.push({ type, flags, payload });
-    this.#sender.ready(this);
+    const bytes = payload.byteLength + QUEUED_FRAME_BYTES;
+    this.queuedBytes += bytes;
+    this.#sender.queued(this, bytes);
   }
 }
 
