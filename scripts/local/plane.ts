@@ -27,6 +27,9 @@ const LOOPBACK_NAMES = ['127.0.0.1', '::1', 'localhost'];
 /** A certificate is looked at this often: it is renewed 30 days before its end, so half a day is nothing. */
 const RENEWAL_CHECK_MS = 12 * 3_600_000;
 
+/** The bundled Worker, beside the configuration that names it. */
+const SCRIPT = 'worker.js';
+
 /** What a plane is started with; only the data folder is required. */
 export interface PlaneOptions {
   readonly dataDir: string;
@@ -98,7 +101,7 @@ async function startIn(dir: DataDir, options: PlaneOptions): Promise<Plane> {
   const manifest = await readManifest(options.project ?? PROJECT);
   const host = options.host ?? LOOPBACK_NAMES[0] ?? '';
   const port = await freePort(host, options.port ?? 0);
-  const bundle = bundleWorker(manifest.main);
+  await bundleWorker(manifest.main, join(dir.run, SCRIPT));
   const secrets = await loadSecrets(dir.secretsFile);
   const url = options.url ?? defaultUrl(host, port);
   const publicHost = hostOf(url);
@@ -117,7 +120,6 @@ async function startIn(dir: DataDir, options: PlaneOptions): Promise<Plane> {
     await migrate({ folder: dir.d1, binding, migrations, log });
   }
 
-  await writeWhole(join(dir.run, 'worker.js'), bundle);
   const texts = textsFor(manifest, {
     PUBLIC_URL: url,
     PUBLIC_CA: certificate.ca,
@@ -130,7 +132,7 @@ async function startIn(dir: DataDir, options: PlaneOptions): Promise<Plane> {
       config,
       planeConfig({
         manifest,
-        script: 'worker.js',
+        script: SCRIPT,
         texts,
         address: socketAddress(host, port),
         tls: certificate,

@@ -1,36 +1,44 @@
-import { builtinModules } from 'node:module';
-import { buildSync, stop } from 'esbuild';
+import { execFile } from 'node:child_process';
+import { builtinModules, createRequire } from 'node:module';
+import { promisify } from 'node:util';
 import { Problem, reasonOf } from '../problem.ts';
 
+/** As wrangler's own bundler has them: what an import resolves to, and which files are text. */
+const CONDITIONS = 'workerd,worker,browser';
+const MAIN_FIELDS = 'workerd,worker,browser,module,main';
+const TEXT_FILES = ['.txt', '.html', '.sql'];
+
+const require = createRequire(import.meta.url);
+const run = promisify(execFile);
+
 /**
- * Bundles the Worker into one ES module, with the conditions and loaders of wrangler's own bundler. Class names are kept: the runtime finds
- * objects by them.
+ * Bundles the Worker into one ES module. Class names are kept: the runtime finds objects by them.
  *
- * @returns the source text.
+ * esbuild's program is run, not its library: that would keep a process of 60 MiB beside the plane, and to end it would break another's build.
+ *
+ * @param output file to write.
  */
-export function bundleWorker(main: string): string {
+export async function bundleWorker(main: string, output: string): Promise<void> {
   try {
-    const result = buildSync({
-      entryPoints: [main],
-      bundle: true,
-      write: false,
-      format: 'esm',
-      target: 'es2024',
-      platform: 'neutral',
-      mainFields: ['workerd', 'worker', 'browser', 'module', 'main'],
-      conditions: ['workerd', 'worker', 'browser'],
-      external: ['cloudflare:*', 'node:*', ...builtinModules],
-      loader: { '.txt': 'text', '.html': 'text', '.sql': 'text' },
-      keepNames: true,
-      logLevel: 'silent',
-    });
-    const [file] = result.outputFiles;
-    if (!file) throw new Error('the bundler gave no file');
-    return file.text;
+    await run(require.resolve('esbuild/bin/esbuild'), [
+      main,
+      '--bundle',
+      `--outfile=${output}`,
+      '--format=esm',
+      '--target=es2024',
+      '--platform=neutral',
+      `--main-fields=${MAIN_FIELDS}`,
+      `--conditions=${CONDITIONS}`,
+      ...['cloudflare:*', 'node:*', ...builtinModules].map((name) => `--external:${name}`),
+      ...TEXT_FILES.map((extension) => `--loader:${extension}=text`),
+      '--keep-names',
+      '--log-level=error',
+      '--color=false',
+    ]);
   } catch (error) {
-    throw new Problem(`cannot bundle ${main}: ${reasonOf(error)}`, { cause: error });
-  } finally {
-    // esbuild keeps a process of 60 MiB for the next build. Nothing can be between a synchronous build and this.
-    void stop();
+    throw new Problem(`cannot bundle ${main}: ${stderrOf(error) || reasonOf(error)}`, { cause: error });
   }
 }
+
+const stderrOf = (error: unknown): string =>
+  error instanceof Error && 'stderr' in error && typeof error.stderr === 'string' ? error.stderr : '';
