@@ -15,11 +15,17 @@ export const MAX_TUNNELS = 64;
 /** What a client's WebSocket may have queued in memory before the rest goes to disk, octets. */
 export const UPLOAD_MEMORY_BYTES = 4 * 1024 * 1024;
 
+/** The same for all client WebSockets of a cluster: an isolate has 128 MB for the objects in it (Workers limits). */
+export const UPLOADS_MEMORY_BYTES = 16 * 1024 * 1024;
+
 /** What all client WebSockets of a cluster may have on disk, octets: an object's SQLite takes 10 GB, and deployments of `kubectl cp` stay far below. */
 export const UPLOAD_DISK_BYTES = 2 * 1024 * 1024 * 1024;
 
 /** One row of spilled upload, octets: SQLite rows in objects end at 2 MB. */
 export const SPILL_ROW_BYTES = 1024 * 1024;
+
+/** What a row takes on disk besides its octets, about: so that messages without content meet the limit too. */
+export const SPILL_ROW_OVERHEAD = 128;
 
 /** A WebSocket message from the cluster is put together before it can be sent on. The API server writes at most 32 KiB at a time; this leaves room for other servers. */
 export const MAX_CLIENT_MESSAGE_BYTES = 4 * 1024 * 1024;

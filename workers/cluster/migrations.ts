@@ -6,9 +6,9 @@ export const MIGRATIONS: readonly string[] = [
   `CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
    CREATE TABLE spill (
      id INTEGER PRIMARY KEY AUTOINCREMENT,
-     stream INTEGER NOT NULL,
+     upload INTEGER NOT NULL,
      flags INTEGER NOT NULL,
      data BLOB NOT NULL
    ) STRICT;
-   CREATE INDEX spill_stream ON spill (stream, id);`,
+   CREATE INDEX spill_upload ON spill (upload, id);`,
 ];

@@ -79,13 +79,13 @@ export class Storage {
     else this.#set('lost_at', String(at));
   }
 
-  spill(stream: number, flags: number, data: Uint8Array): void {
-    this.#run('INSERT INTO spill (stream, flags, data) VALUES (?, ?, ?)', stream, flags, data);
+  spill(upload: number, flags: number, data: Uint8Array): void {
+    this.#run('INSERT INTO spill (upload, flags, data) VALUES (?, ?, ?)', upload, flags, data);
   }
 
-  /** The oldest spilled piece of a stream. */
-  spilled(stream: number): SpilledRow | null {
-    const [row] = this.#rows('SELECT id, flags, data FROM spill WHERE stream = ? ORDER BY id LIMIT 1', stream);
+  /** The oldest spilled piece of an upload. */
+  spilled(upload: number): SpilledRow | null {
+    const [row] = this.#rows('SELECT id, flags, data FROM spill WHERE upload = ? ORDER BY id LIMIT 1', upload);
     if (row === undefined) return null;
     const data = row['data'];
     return {
@@ -99,8 +99,8 @@ export class Storage {
     this.#run('DELETE FROM spill WHERE id = ?', id);
   }
 
-  deleteAllSpilled(stream: number): void {
-    this.#run('DELETE FROM spill WHERE stream = ?', stream);
+  deleteAllSpilled(upload: number): void {
+    this.#run('DELETE FROM spill WHERE upload = ?', upload);
   }
 
   #migrate(): void {

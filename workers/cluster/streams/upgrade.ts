@@ -91,7 +91,7 @@ class Bridge implements Exchange {
     // Not hibernating: while an exec or a port-forward is open its state lives in memory, and the object must too (`design.md` §3).
     client.accept();
     client.binaryType = 'arraybuffer';
-    client.addEventListener('message', (event) => this.#fromClient(event.data as string | ArrayBuffer));
+    client.addEventListener('message', (event) => this.#fromClient(event.data));
     client.addEventListener('close', (event) => this.#clientClosed(event.code, event.reason));
     client.addEventListener('error', () => this.#clientLost());
   }
@@ -129,12 +129,13 @@ class Bridge implements Exchange {
     this.#upload.drain();
   }
 
-  #fromClient(message: string | ArrayBuffer): void {
+  #fromClient(message: unknown): void {
     const text = typeof message === 'string';
+    if (!text && !(message instanceof ArrayBuffer)) return;
     const data = text ? this.#encoder.encode(message) : new Uint8Array(message);
     const flags = Flag.MESSAGE_END | (text ? Flag.TEXT : 0);
     if (this.#upload.write(data, flags)) return;
-    this.#break(ProtocolCode.LIMIT, 'more was sent than the cluster takes; 2 GiB of it are waiting');
+    this.#break(ProtocolCode.LIMIT, 'more was sent than the cluster takes, and there is no room for the rest');
   }
 
   #toClient(message: string | Uint8Array): void {
