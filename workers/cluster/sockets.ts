@@ -11,11 +11,14 @@ import { challenge, settle } from './tunnels/handshake.ts';
 import { Pool } from './tunnels/pool.ts';
 import { Tunnel } from './tunnels/tunnel.ts';
 
+/** A tunnel that was lost so long ago that nobody waits for it. */
+const NEVER = 0;
+
 /** What the sockets ask of their object. */
 export interface SocketsDeps {
   now(): number;
-  /** The lowest credential generation that is alive. Rejects when it cannot be known, or there is no such cluster. */
-  generation(): Promise<number>;
+  /** The lowest credential generation of a cluster that is alive. Rejects when it cannot be known, or there is no such cluster. */
+  generation(cluster: string): Promise<number>;
   /** An agent has proven itself. */
   settled(settled: Settled): void;
 }
@@ -38,9 +41,10 @@ export class Sockets {
     this.#storage = storage;
     this.#deps = deps;
     this.pool = new Pool({
-      now: deps.now,
+      now: () => deps.now(),
       pingedAt: (tunnel) => this.#pingedAt(tunnel),
-      lostAt: () => storage.lostAt(),
+      // Nobody to wait for where no agent has ever been.
+      lostAt: () => (storage.exists ? storage.lostAt() : NEVER),
       setLostAt: (at) => {
         if (storage.exists) storage.setLostAt(at);
       },
@@ -48,21 +52,23 @@ export class Sockets {
     // The platform answers pings without waking the object; it matches text messages only (workerd#6062).
     state.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'));
     for (const socket of state.getWebSockets()) this.#wake(socket);
+    // A deploy ends all sockets, and nobody was there to note it.
+    if (this.pool.size === 0 && storage.exists && storage.lostAt() === null) storage.setLostAt(deps.now());
   }
 
   /** An agent dials; a Worker has checked its credential. */
   accept(agent: AgentPrincipal): Response {
+    // Ends those that have fallen silent, or dead ones would keep the living out.
+    this.pool.active();
     if (this.#tunnels.size >= MAX_TUNNELS)
       throw new OutriderError('overloaded', 'too many tunnels of this cluster are open');
     const { 0: client, 1: server } = new WebSocketPair();
     this.#state.acceptWebSocket(server);
     const { hello, attachment } = challenge(agent, this.#deps.now());
     server.serializeAttachment(attachment);
-    const tunnel = this.#make(server);
+    const tunnel = this.#make(server, this.#deps.now());
     tunnel.hello(hello);
-    setTimeout(() => {
-      if (tunnel.settled === null) tunnel.end(ProtocolCode.UNAUTHENTICATED, 'HELLO was not answered in time');
-    }, HELLO_TIMEOUT_MS);
+    this.#awaitHello(tunnel);
     return new Response(null, { status: 101, webSocket: client });
   }
 
@@ -77,8 +83,8 @@ export class Sockets {
     this.#tunnels.get(socket)?.lost(`the agent's socket closed: ${code} ${reason}`.trim());
   }
 
-  endAll(reason: string): void {
-    for (const tunnel of this.#tunnels.values()) tunnel.end(ProtocolCode.UNAUTHENTICATED, reason);
+  endAll(code: ProtocolCode, reason: string): void {
+    for (const tunnel of this.#tunnels.values()) tunnel.end(code, reason);
   }
 
   endGenerationsBefore(generation: number): void {
@@ -108,14 +114,23 @@ export class Sockets {
       socket.close(CLOSE_CODE_BASE + ProtocolCode.INTERNAL, 'dial again');
       return;
     }
-    const tunnel = this.#make(socket);
-    if (parsed.data.state === 'settled') {
-      tunnel.settle(parsed.data, this.#nextIncarnation());
-      this.pool.add(tunnel);
+    if (parsed.data.state === 'challenged') {
+      this.#awaitHello(this.#make(socket, parsed.data.acceptedAt));
+      return;
     }
+    // Not now: waking is no sign of life of the agent's, and a dead socket stays open (workerd#1187).
+    const tunnel = this.#make(socket, parsed.data.settledAt);
+    tunnel.settle(parsed.data, this.#nextIncarnation());
+    if (!this.pool.add(tunnel)) tunnel.end(ProtocolCode.SUPERSEDED, 'this agent has dialled since');
   }
 
-  #make(socket: WebSocket): Tunnel {
+  #awaitHello(tunnel: Tunnel): void {
+    setTimeout(() => {
+      if (tunnel.settled === null) tunnel.end(ProtocolCode.UNAUTHENTICATED, 'HELLO was not answered in time');
+    }, HELLO_TIMEOUT_MS);
+  }
+
+  #make(socket: WebSocket, heardAt: number): Tunnel {
     const tunnel = new Tunnel(
       { send: (message) => socket.send(message), close: (code, reason) => socket.close(code, reason) },
       {
@@ -126,7 +141,7 @@ export class Sockets {
         },
         onEnded: (from, reason) => this.#ended(from, socket, reason),
       },
-      this.#deps.now(),
+      heardAt,
     );
     this.#tunnels.set(socket, tunnel);
     this.#sockets.set(tunnel, socket);
@@ -149,7 +164,7 @@ export class Sockets {
 
   async #prove(challenged: Challenged, payload: Uint8Array): Promise<Settled> {
     const settled = await settle(challenged, payload, this.#deps.now());
-    if (challenged.agent.generation < (await this.#deps.generation())) {
+    if (challenged.agent.generation < (await this.#deps.generation(challenged.agent.cluster))) {
       throw new ProtocolError(
         ProtocolCode.UNAUTHENTICATED,
         'the cluster was imported again; this credential has ended',

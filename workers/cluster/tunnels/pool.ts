@@ -81,8 +81,8 @@ export class Pool {
 
   #judge(now: number): void {
     this.#judgedAt = now;
+    this.#hear();
     for (const tunnel of this.#all) {
-      tunnel.heardAt = Math.max(tunnel.heardAt, this.#deps.pingedAt(tunnel));
       if (!isSilent(tunnel, now)) continue;
       log('warn', 'tunnel fell silent', { instance: tunnel.instance });
       tunnel.end(ProtocolCode.CANCELLED, 'nothing was heard from the agent');
@@ -90,8 +90,14 @@ export class Pool {
     this.#elect();
   }
 
+  /** Pings wake nobody: when they came is asked for. */
+  #hear(): void {
+    for (const tunnel of this.#all) tunnel.heardAt = Math.max(tunnel.heardAt, this.#deps.pingedAt(tunnel));
+  }
+
   #elect(): void {
     const before = this.#active;
+    this.#hear();
     this.#active = elect(this.#all, this.#deps.now());
     if (this.#active === before) return;
     if (this.#active !== null) for (const done of this.#waiting) done(this.#active);

@@ -35,6 +35,10 @@ export class Tunnel implements Presence {
   readonly #events: TunnelEvents;
   readonly #session: Session;
   #settled: Settled | null = null;
+  /** HELLO was answered, and the answer is being judged. */
+  #answered = false;
+  /** The agent takes no new streams; it may say so before HELLO is settled. */
+  #drained = false;
   #flushing = false;
   #ended = false;
   /** When anything was last heard, epoch ms; pings are added by the object, which alone can see them. */
@@ -50,8 +54,9 @@ export class Tunnel implements Presence {
       handler: {
         onOpen: () => undefined,
         onHello: (payload) => {
-          if (this.#settled === null) events.onHello(this, payload);
-          else this.end(ProtocolCode.PROTOCOL_ERROR, 'HELLO after it was settled');
+          if (this.#answered) this.end(ProtocolCode.PROTOCOL_ERROR, 'HELLO was answered already');
+          else events.onHello(this, payload);
+          this.#answered = true;
         },
         onGoaway: (code, reason) => this.#goneAway(code, reason),
         onPending: () => this.#schedule(),
@@ -78,7 +83,7 @@ export class Tunnel implements Presence {
   }
   /** Also true before HELLO is settled and after the end: no new streams. */
   get draining(): boolean {
-    return this.#ended || this.#settled === null || this.#settled.draining;
+    return this.#ended || this.#drained || this.#settled === null;
   }
   get openStreams(): number {
     return this.#session.openStreams;
@@ -91,6 +96,8 @@ export class Tunnel implements Presence {
   /** HELLO is agreed, now or before a hibernation. */
   settle(settled: Settled, incarnation: number): void {
     this.#settled = settled;
+    this.#answered = true;
+    this.#drained ||= settled.draining;
     this.#session.settle(settled.limits, incarnation);
   }
 
@@ -127,6 +134,7 @@ export class Tunnel implements Presence {
       this.#close(ProtocolCode.CANCELLED, reason);
       return;
     }
+    this.#drained = true;
     if (this.#settled !== null) this.#settled = { ...this.#settled, draining: true };
     this.#events.onDraining(this);
   }
@@ -136,7 +144,9 @@ export class Tunnel implements Presence {
     this.#close(error.code, error.message);
   }
 
+  /** Idempotent: a send that fails on the way out has closed it already. */
   #close(code: ProtocolCode | null, reason: string): void {
+    if (this.#ended) return;
     this.#ended = true;
     this.#session.close(reason);
     if (code !== null) this.#socket.close(CLOSE_CODE_BASE + code, cut(reason));
