@@ -42,6 +42,15 @@ export class Access {
     return snapshot.version;
   }
 
+  /** A snapshot of at least a version: the held one, or a pulled one. */
+  async atLeast(version: number): Promise<AccessSnapshot> {
+    const held = await this.current();
+    if (held.version >= version) return held;
+    const newer = await this.#pull();
+    if (newer === null) throw new OutriderError('unknown_cluster', 'there is no such cluster');
+    return newer;
+  }
+
   /** The cluster is gone. */
   forget(): void {
     this.#held = null;

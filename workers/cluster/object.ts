@@ -2,9 +2,11 @@ import { DurableObject } from 'cloudflare:workers';
 import { base64url } from 'jose';
 import { AccessSnapshot, AgentPrincipal, Principal } from '#schema/access.ts';
 import { OutriderError } from '#schema/errors.ts';
-import { encodeRequestHead } from '#schema/protocol/head.ts';
+import { ProtocolCode, ProtocolError } from '#schema/protocol/codes.ts';
+import { encodeRequestHead, type RequestHead } from '#schema/protocol/head.ts';
+import { MAX_HEAD_BYTES } from '#schema/protocol/limits.ts';
 import { buildSnapshot } from '../access/snapshot.ts';
-import { log } from '../log.ts';
+import { describeError, log } from '../log.ts';
 import { statusOfError } from '../status.ts';
 import { recordConnection } from '../store/clusters.ts';
 import { Access } from './access.ts';
@@ -14,7 +16,9 @@ import { Storage } from './storage.ts';
 import { serveHttp } from './streams/http.ts';
 import { Spill } from './streams/spill.ts';
 import { serveUpgrade } from './streams/upgrade.ts';
+import { isObjectOf } from './stub.ts';
 import { CONNECT_PATH, proxyUrl } from './target.ts';
+import type { Settled } from './tunnels/attachment.ts';
 
 /** A tunnel as an administrator sees it. */
 export interface TunnelStatus {
@@ -33,7 +37,7 @@ export class Cluster extends DurableObject<Env> {
   readonly #access: Access;
   readonly #sockets: Sockets;
   readonly #spill: Spill;
-  /** Its id. The platform does not tell an object its name, so it is read from whoever calls. */
+  /** Its id, once somebody has asked for it by that: the platform does not tell an object its name. */
   #cluster = '';
 
   constructor(state: DurableObjectState, env: Env) {
@@ -50,12 +54,11 @@ export class Cluster extends DurableObject<Env> {
     });
     this.#sockets = new Sockets(state, this.#storage, {
       now: Date.now,
-      generation: async () => (await this.#access.current()).cluster.agentGeneration,
-      settled: (settled) => {
-        const { agent, agentVersion, kubernetesVersion, settledAt } = settled;
-        if (this.#access.held !== null) this.#storage.setSnapshot(this.#access.held);
-        state.waitUntil(recordConnection(env.DB, agent.cluster, { agentVersion, kubernetesVersion, at: settledAt }));
+      generation: async (cluster) => {
+        this.#isFor(cluster);
+        return (await this.#access.current()).cluster.agentGeneration;
       },
+      settled: (settled) => state.waitUntil(this.#connected(settled)),
     });
   }
 
@@ -64,12 +67,12 @@ export class Cluster extends DurableObject<Env> {
     try {
       if (new URL(request.url).pathname === CONNECT_PATH) {
         const agent = readHeader(request, AgentPrincipal);
-        this.#cluster = agent.cluster;
+        this.#isFor(agent.cluster);
         return this.#sockets.accept(agent);
       }
       return await this.#proxy(request, readHeader(request, Principal), requestId);
     } catch (error) {
-      if (!(error instanceof OutriderError)) log('error', 'request failed', { requestId, error: String(error) });
+      if (!(error instanceof OutriderError)) log('error', 'request failed', { requestId, error: describeError(error) });
       return statusOfError(error, requestId);
     }
   }
@@ -88,14 +91,16 @@ export class Cluster extends DurableObject<Env> {
 
   /** RPC: takes a snapshot if it is newer; returns the version held afterwards. A generation that has ended takes its tunnels with it. */
   async putSnapshot(snapshot: AccessSnapshot): Promise<number> {
-    const version = this.#access.put(AccessSnapshot.parse(snapshot));
+    const parsed = AccessSnapshot.parse(snapshot);
+    this.#isFor(parsed.cluster.id);
+    const version = this.#access.put(parsed);
     this.#sockets.endGenerationsBefore(this.#access.held?.cluster.agentGeneration ?? 0);
     return version;
   }
 
   /** RPC: the cluster was deleted: its tunnels end, and nothing of it stays. */
   async forget(): Promise<void> {
-    this.#sockets.endAll('the cluster was removed from the plane');
+    this.#sockets.endAll(ProtocolCode.UNAUTHENTICATED, 'the cluster was removed from the plane');
     this.#access.forget();
     await this.#storage.destroy();
   }
@@ -105,16 +110,53 @@ export class Cluster extends DurableObject<Env> {
     return this.#sockets.status();
   }
 
+  /** Nobody is answered for another cluster than this object's own, whatever a Worker made of their path or credential. */
+  #isFor(cluster: string): void {
+    if (cluster === this.#cluster) return;
+    if (!isObjectOf(this.env, cluster, this.ctx.id)) {
+      throw new OutriderError('unknown_cluster', 'there is no such cluster here');
+    }
+    this.#cluster = cluster;
+  }
+
+  /**
+   * The plane must know of the connection before this object may rely on being told of changes; what changed before that is asked for. Where nothing was kept from an
+   * earlier connection and the plane cannot be reached, the tunnels end, and the agents' next dial tries anew: revocations would pass this object by for ever.
+   */
+  async #connected({ agent, agentVersion, kubernetesVersion, settledAt: at }: Settled): Promise<void> {
+    try {
+      const least = await recordConnection(this.env.DB, agent.cluster, { agentVersion, kubernetesVersion, at });
+      if (least === null) await this.forget();
+      else this.#storage.setSnapshot(await this.#access.atLeast(least));
+    } catch (error) {
+      log('error', 'a connection could not be recorded', { cluster: agent.cluster, error: describeError(error) });
+      if (this.#storage.snapshot() === null) this.#sockets.endAll(ProtocolCode.INTERNAL, 'dial again');
+    }
+  }
+
   async #proxy(request: Request, principal: Principal, requestId: string): Promise<Response> {
     const { method, headers, signal } = request;
     const { cluster, target } = proxyUrl(request.url);
-    this.#cluster = cluster;
+    this.#isFor(cluster);
     const upgrade = headers.get('upgrade')?.toLowerCase() === 'websocket';
     const identity = await this.#access.authorize(principal, { method, target, upgrade });
-    const head = encodeRequestHead({ method, target, fields: requestFields(headers, identity) });
+    const head = requestHead({ method, target, fields: requestFields(headers, identity) });
     const outbound = { method, head, body: request.body, signal, requestId };
     if (upgrade) return await serveUpgrade(this.#sockets.pool, outbound, this.#spill);
     return await serveHttp(this.#sockets.pool, outbound);
+  }
+}
+
+/** @throws OutriderError for a request that the tunnel cannot carry */
+function requestHead(head: RequestHead): Uint8Array {
+  try {
+    return encodeRequestHead(head);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    if (error.code === ProtocolCode.LIMIT) {
+      throw new OutriderError('headers_too_large', `the header fields take more than ${MAX_HEAD_BYTES / 1024} KiB`);
+    }
+    throw new OutriderError('bad_request', `the request cannot be sent on: ${error.message}`);
   }
 }
 

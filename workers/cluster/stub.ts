@@ -3,8 +3,12 @@ import type { Config } from '../env.ts';
 import type { Cluster } from './object.ts';
 
 /** Jurisdictions of Durable Objects by their letter in a cluster id. */
-const JURISDICTIONS = { g: null, e: 'eu', f: 'fedramp' } as const;
-export type JurisdictionLetter = keyof typeof JURISDICTIONS;
+const JURISDICTIONS: ReadonlyMap<string, DurableObjectJurisdiction | null> = new Map([
+  ['g', null],
+  ['e', 'eu'],
+  ['f', 'fedramp'],
+]);
+export type JurisdictionLetter = 'g' | 'e' | 'f';
 
 /** Characters of the id before its MAC: `c-`, the jurisdiction, ten random ones. */
 const BODY_LENGTH = 13;
@@ -31,6 +35,11 @@ export async function clusterObject(
   return id === null ? null : namespaceOf(env, clusterId).get(id);
 }
 
+/** Whether `id` is the object of a cluster: what an object is named after it cannot read, but it can compare. */
+export function isObjectOf(env: Env, clusterId: string, id: DurableObjectId): boolean {
+  return ClusterId.safeParse(clusterId).success && namespaceOf(env, clusterId).idFromName(clusterId).equals(id);
+}
+
 async function verified(env: Env, config: Config, clusterId: string): Promise<DurableObjectId | null> {
   if (!ClusterId.safeParse(clusterId).success) return null;
   const expected = await mac(config, clusterId.slice(0, BODY_LENGTH));
@@ -42,9 +51,11 @@ async function verified(env: Env, config: Config, clusterId: string): Promise<Du
   return id;
 }
 
+/** The letter was checked by {@link ClusterId}. */
 function namespaceOf(env: Env, clusterId: string): DurableObjectNamespace<Cluster> {
-  const jurisdiction = JURISDICTIONS[clusterId.charAt(2) as JurisdictionLetter];
-  return jurisdiction === null ? env.CLUSTERS : env.CLUSTERS.jurisdiction(jurisdiction);
+  const clusters: DurableObjectNamespace<Cluster> = env.CLUSTERS;
+  const jurisdiction = JURISDICTIONS.get(clusterId.charAt(2)) ?? null;
+  return jurisdiction === null ? clusters : clusters.jurisdiction(jurisdiction);
 }
 
 async function mac(config: Config, body: string): Promise<string> {
