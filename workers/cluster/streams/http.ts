@@ -1,5 +1,5 @@
 import { OutriderError } from '#schema/errors.ts';
-import { ProtocolCode } from '#schema/protocol/codes.ts';
+import { codeName, ProtocolCode } from '#schema/protocol/codes.ts';
 import { StreamKind } from '#schema/protocol/frame.ts';
 import { decodeResponseHead, type ResponseHead } from '#schema/protocol/head.ts';
 import type { Stream } from '#schema/protocol/stream.ts';
@@ -44,6 +44,8 @@ export class HttpExchange implements Exchange {
   #head: ResponseHead | null = null;
   /** Content that came before the response was made; null afterwards. */
   #early: Uint8Array[] | null = [];
+  /** The response has no content (HEAD, 204, 304). */
+  #empty = false;
   #ended = false;
   #writer: WritableStreamDefaultWriter<Uint8Array> | null = null;
   #writable: (() => void) | null = null;
@@ -76,17 +78,26 @@ export class HttpExchange implements Exchange {
       this.#head = decodeResponseHead(bytes);
       if (this.#head.status < 200) throw new Error('a status that ends nothing');
     } catch {
-      this.stream?.reset(ProtocolCode.PROTOCOL_ERROR, 'not a response head');
-      this.#fail(new OutriderError('upstream_protocol', 'the agent answered with something that is not HTTP'));
+      this.#malformed();
       return;
     }
+    this.#empty = hasNoContent(this.#outbound.method, this.#head.status);
     // After this turn: a small response is in the same message whole, and needs no stream.
-    queueMicrotask(() => this.#respond());
+    queueMicrotask(() => {
+      try {
+        this.#respond();
+      } catch {
+        this.#malformed();
+      }
+    });
   }
 
   onData(data: Uint8Array): void {
-    if (this.#early !== null) this.#early.push(data);
-    else this.#write(data);
+    if (this.#empty) {
+      this.stream?.reset(ProtocolCode.PROTOCOL_ERROR, 'content of a response that has none');
+      this.#settle();
+    } else if (this.#early !== null) this.#early.push(data);
+    else void this.#write(data);
   }
 
   onEnd(): void {
@@ -96,7 +107,11 @@ export class HttpExchange implements Exchange {
   }
 
   onReset(code: number, reason: string): void {
-    this.#fail(new StreamReset(code, reason));
+    // The response is whole: the agent only wants no more of the request.
+    if (this.#ended) this.#settle();
+    // Once there was a head the request has been executed, whatever the code says.
+    else if (this.#head === null) this.#fail(new StreamReset(code, reason));
+    else this.#fail(new OutriderError('upstream_lost', `${reason} (${codeName(code)})`));
   }
 
   onWritable(): void {
@@ -124,13 +139,19 @@ export class HttpExchange implements Exchange {
     }
   }
 
+  /** What a header or a status holds is the cluster's word; the platform's classes are the last to judge it. */
+  #malformed(): void {
+    this.stream?.reset(ProtocolCode.PROTOCOL_ERROR, 'not a response head');
+    this.#fail(new OutriderError('upstream_protocol', 'the agent answered with something that is not HTTP'));
+  }
+
   #respond(): void {
     const head = this.#head;
     const early = this.#early;
     if (head === null || early === null) return;
     this.#early = null;
-    const { method, requestId } = this.#outbound;
-    const empty = hasNoContent(method, head.status);
+    const { requestId } = this.#outbound;
+    const empty = this.#empty;
     if (this.#ended || empty) {
       const bytes = join(early);
       this.stream?.consumed(bytes.byteLength);
@@ -141,7 +162,7 @@ export class HttpExchange implements Exchange {
     const length = contentLength(head);
     const { readable, writable } = length === null ? new IdentityTransformStream() : new FixedLengthStream(length);
     this.#writer = writable.getWriter();
-    for (const data of early) this.#write(data);
+    for (const data of early) void this.#write(data);
     this.#response.resolve(this.#make(head, readable, responseHeaders(head, requestId, length === null)));
   }
 
@@ -152,11 +173,13 @@ export class HttpExchange implements Exchange {
   }
 
   /** Content counts as consumed when the client has taken it: its pace is the cluster's. */
-  #write(data: Uint8Array): void {
-    this.#writer?.write(data).then(
-      () => this.stream?.consumed(data.byteLength),
-      () => this.#cancel(),
-    );
+  async #write(data: Uint8Array): Promise<void> {
+    try {
+      await this.#writer?.write(data);
+      this.stream?.consumed(data.byteLength);
+    } catch {
+      this.#cancel();
+    }
   }
 
   #cancel(): void {
