@@ -40,7 +40,7 @@ const NOT_FOR_CLUSTERS_PREFIXES = [REMOTE_PREFIX, 'x-forwarded-', 'cf-', 'cdn-',
  */
 export function scrubbed(from: Headers, facts: { websocket: boolean; acceptEncoding: string | null }): Headers {
   const headers = new Headers(from);
-  for (const name of [...headers.keys()]) {
+  for (const name of from.keys()) {
     if (name.startsWith(IMPERSONATE_PREFIX)) {
       throw new OutriderError(
         'impersonation_refused',

@@ -22,10 +22,27 @@ export function isSpdySession(method: string, target: string): boolean {
  * advice. kubectl sends this POST after any failed WebSocket handshake, so a fixed answer would hide the refusal.
  */
 export async function answerSpdy(response: Response, requestId: string): Promise<Response> {
-  if (response.status !== 400) return response;
-  const body = new Uint8Array(await response.arrayBuffer());
-  if (body.byteLength <= MAX_STATUS_BYTES && new TextDecoder().decode(body).includes(UPGRADE_REQUIRED)) {
-    return statusResponse('websocket_required', SPDY_MESSAGE, requestId);
+  if (response.status !== 400 || response.body === null) return response;
+  const body: ReadableStream<Uint8Array> = response.body;
+  const [looked, passed] = body.tee();
+  const start = await readStart(looked);
+  if (!start.includes(UPGRADE_REQUIRED)) return new Response(passed, response);
+  await passed.cancel();
+  return statusResponse('websocket_required', SPDY_MESSAGE, requestId);
+}
+
+/** The first octets of a body as text: the cluster may send without end. */
+async function readStart(body: ReadableStream<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  const reader = body.getReader();
+  let text = '';
+  let bytes = 0;
+  while (bytes < MAX_STATUS_BYTES) {
+    const { done, value } = await reader.read();
+    if (done) return text;
+    bytes += value.byteLength;
+    text += decoder.decode(value, { stream: true });
   }
-  return new Response(body, response);
+  await reader.cancel();
+  return text;
 }
