@@ -8,8 +8,16 @@ import { AGENT_LIMITS, PLANE_LIMITS, type SessionLimits } from '#schema/protocol
 import { Session } from '#schema/protocol/session.ts';
 import { Queue } from './queue.ts';
 import { ServedStream } from './served.ts';
-import type { World } from './world.ts';
-import { ORIGIN } from './world.ts';
+
+/** Where the plane under test believes to be. */
+export const ORIGIN = 'https://outrider.example.com';
+
+/** The cluster whose agent it is. */
+export interface Home {
+  readonly id: string;
+  readonly key: AgentKey;
+  credential(generation?: number, key?: AgentKey): Promise<string>;
+}
 
 /** An agent's own key pair; only the public half leaves it. */
 export class AgentKey {
@@ -71,13 +79,13 @@ export class ScriptedAgent {
   readonly #closed = Promise.withResolvers<Closed>();
   readonly #goaway = Promise.withResolvers<Closed>();
   readonly #pongs = new Queue<string>();
-  readonly #world: World;
+  readonly #home: Home;
   #serve: ((stream: ServedStream) => void) | null = null;
   #planeLimits: SessionLimits = PLANE_LIMITS;
   #pulling = false;
 
-  private constructor(world: World, socket: WebSocket, options: AgentOptions) {
-    this.#world = world;
+  private constructor(home: Home, socket: WebSocket, options: AgentOptions) {
+    this.#home = home;
     this.options = options;
     this.instance = options.instance ?? randomBase32(20);
     this.socket = socket;
@@ -107,13 +115,13 @@ export class ScriptedAgent {
   }
 
   /** Dials the plane with a credential. Throws with the plane's answer where it refuses. */
-  static async connect(world: World, options: AgentOptions): Promise<ScriptedAgent> {
-    const credential = options.credential ?? (await world.credential(options.generation, options.key));
+  static async connect(home: Home, options: AgentOptions): Promise<ScriptedAgent> {
+    const credential = options.credential ?? (await home.credential(options.generation, options.key));
     const response = await exports.default.fetch(`${ORIGIN}/connect/tunnel`, {
       headers: { upgrade: 'websocket', authorization: `Bearer ${credential}` },
     });
     if (response.webSocket === null) throw new Error(`${response.status} ${await response.text()}`);
-    return new ScriptedAgent(world, response.webSocket, options);
+    return new ScriptedAgent(home, response.webSocket, options);
   }
 
   /** Settles with HELLO; rejects when the socket closes before. */
@@ -172,7 +180,7 @@ export class ScriptedAgent {
   async proof(challenge: Challenge): Promise<Proof> {
     const { options, instance } = this;
     const epoch = options.epoch ?? 1;
-    const bytes = proofBytes(challenge.nonce, options.signedFor ?? this.#world.id, instance, epoch);
+    const bytes = proofBytes(challenge.nonce, options.signedFor ?? this.#home.id, instance, epoch);
     const proof: Proof = {
       step: 'proof',
       version: 1,
@@ -183,7 +191,7 @@ export class ScriptedAgent {
       limits: options.limits ?? AGENT_LIMITS,
       agentVersion: '0.1.0',
       kubernetesVersion: 'v1.34.2',
-      signature: await (options.key ?? this.#world.key).sign(bytes),
+      signature: await (options.key ?? this.#home.key).sign(bytes),
     };
     return options.forge?.(proof, challenge) ?? proof;
   }

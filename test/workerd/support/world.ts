@@ -8,13 +8,10 @@ import { clusterObject, newClusterId } from '#workers/cluster/stub.ts';
 import { readConfig, type Config } from '#workers/env.ts';
 import { addCluster } from '#workers/store/clusters.ts';
 import { addUser } from '#workers/store/users.ts';
-import { AgentKey, ScriptedAgent, type AgentOptions } from './agent.ts';
-
-/** Where the plane under test believes to be. */
-export const ORIGIN = 'https://outrider.example.com';
+import { AgentKey, ORIGIN, ScriptedAgent, type AgentOptions, type Home } from './agent.ts';
 
 /** A cluster that the plane knows, with its owner and the key of its agents. */
-export class World {
+export class World implements Home {
   readonly config: Config;
   readonly id: string;
   readonly owner: string;
@@ -38,11 +35,18 @@ export class World {
   }
 
   /** Asks the plane for a path of the cluster, as its owner unless `init` brings other credentials. */
-  async fetch(path: string, init: RequestInit<RequestInitCfProperties> & { token?: string | null } = {}): Promise<Response> {
+  async fetch(
+    path: string,
+    init: RequestInit<RequestInitCfProperties> & { token?: string | null } = {},
+  ): Promise<Response> {
     const headers = new Headers(init.headers);
     const token = init.token === undefined ? this.token : init.token;
     if (token !== null && !headers.has('authorization')) headers.set('authorization', `Bearer ${token}`);
-    return await exports.default.fetch(`${ORIGIN}/k8s/clusters/${this.id}${path}`, { redirect: 'manual', ...init, headers });
+    return await exports.default.fetch(`${ORIGIN}/k8s/clusters/${this.id}${path}`, {
+      redirect: 'manual',
+      ...init,
+      headers,
+    });
   }
 
   /** Opens a WebSocket to the cluster; the response of a refusal. */
