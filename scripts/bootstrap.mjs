@@ -12,6 +12,8 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const node = join(root, 'node_modules', '.bin', 'node');
+/** Part of util-linux; macOS has no such thing. */
+const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'];
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'];
 
 /** @returns {never} */
@@ -63,7 +65,10 @@ if (major < 18)
 if (process.argv.length < 3) fail('usage: node scripts/bootstrap.mjs <file.ts> [argument…]', 2);
 if (!installed()) install();
 
-const child = spawn(node, process.argv.slice(2), { stdio: 'inherit' });
+// Where this process is killed outright, the program is still asked to end: else it would go on unseen, with its port and folder.
+const tie = SETPRIV.find((path) => existsSync(path));
+const [command, ...before] = tie ? [tie, '--pdeathsig', 'TERM', node] : [node];
+const child = spawn(command, [...before, ...process.argv.slice(2)], { stdio: 'inherit' });
 for (const signal of FORWARDED) process.on(signal, () => child.kill(signal));
 child.on('error', (error) => fail(`${node} could not be run: ${error.message}`));
 child.on('exit', (code, signal) => {

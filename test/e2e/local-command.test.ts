@@ -108,6 +108,16 @@ describe('npm start', () => {
     expect(await (await reach(again.plane, '/object')).json()).toEqual([{ by: 'ada', n: 1 }]);
   });
 
+  test('a bootstrap that is killed takes all of it along', async () => {
+    const checkout = await scratch.checkout();
+    const command = start(checkout, '--json');
+    const { dataDir } = await ready(command);
+    const pid = Number(await readFile(join(dataDir, 'run', 'pid'), 'utf8'));
+    command.kill('SIGKILL');
+    await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'), 10_000);
+    expect(await workerdIn(dataDir)).toBe(false);
+  });
+
   test('a second one on the same folder is refused, and the first goes on', async () => {
     const checkout = await scratch.checkout();
     const first = start(checkout, '--json');
