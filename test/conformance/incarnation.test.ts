@@ -1,0 +1,126 @@
+import { describe, expect, test } from 'vitest';
+
+import { ProtocolCode } from '#schema/protocol/codes.ts';
+import { FrameType } from '#schema/protocol/frame.ts';
+import { Session } from '#schema/protocol/session.ts';
+import { frames, LIMITS, utf8 } from './link.ts';
+import { body, expectWholeCredit, Owner, World } from './owner.ts';
+
+const { CANCELLED, DRAIN } = ProtocolCode;
+const NARROW = { streamWindow: 1000, sessionWindow: 1000, maxStreams: 64 };
+
+/** A world whose plane was evicted with a half-done exchange on its way; what the agent sent last is not delivered yet. */
+function evicted(incarnation: number, next: number): { world: World; old: { plane: Owner; agent: Owner } } {
+  const world = new World({ plane: NARROW, agent: NARROW, incarnation });
+  const old = world.open(new Owner(1, false), new Owner(2, false));
+  world.link.run();
+  old.plane.stream?.write(body(2, 0, 500));
+  old.agent.stream?.head(utf8('200'));
+  world.link.run();
+  old.agent.stream?.write(body(1, 0, 900));
+  world.link.pull(world.link.agent);
+  world.link.evictPlane(next);
+  return { world, old };
+}
+
+describe.each([
+  [1, 2],
+  [0xffff, 0],
+  [0xfffe, 0xffff],
+  [7, 3],
+])('when the plane forgets incarnation %i and goes on with %i', (before, after) => {
+  test('late frames of the old one are ignored and count for no window', () => {
+    const { world, old } = evicted(before, after);
+    world.link.run();
+    expect(world.link.plane.errors).toEqual([]);
+    expect(old.plane.received).toBe(0);
+    // 900 octets of 1000 came from the old one: had they counted, these would break the window.
+    const fresh = world.open(new Owner(1, false), new Owner(2, false));
+    world.link.run();
+    fresh.agent.stream?.head(utf8('200'));
+    fresh.agent.stream?.write(body(1, 0, 1000));
+    world.link.run();
+    expect([world.link.plane.errors, fresh.plane.received, fresh.plane.intact]).toEqual([[], 1000, true]);
+  });
+
+  test('the agent drops the old streams at the next OPEN, once, and its windows are whole', () => {
+    const { world, old } = evicted(before, after);
+    const fresh = world.open();
+    world.link.run();
+    expect(old.agent.heard).toEqual([`reset ${CANCELLED}`]);
+    expect(fresh.agent.stream?.sequence).toBe(old.agent.stream?.sequence);
+    expect(world.link.agent.session.openStreams).toBe(1);
+    // What the owner of the old stream consumes late is not the new incarnation's.
+    fresh.plane.stream?.reset(CANCELLED, '');
+    world.link.run();
+    expectWholeCredit(world);
+    old.agent.consume(500);
+    expectWholeCredit(world);
+  });
+
+  test('nothing of the old one is sent after the new one has begun', () => {
+    const { world, old } = evicted(before, after);
+    world.link.run();
+    old.agent.stream?.reset(CANCELLED, '');
+    world.open();
+    world.link.pull(world.link.plane);
+    world.link.deliver(world.link.plane);
+    old.agent.stream?.write(utf8('late'));
+    old.agent.stream?.reset(CANCELLED, '');
+    expect(world.link.agent.session.pull()).toBe(null);
+  });
+
+  test('GOAWAY of the old one is still heard', () => {
+    const { world } = evicted(before, after);
+    world.link.agent.session.goaway(DRAIN, 'SIGTERM');
+    world.link.run();
+    expect(world.link.plane.goaways).toEqual([{ code: DRAIN, reason: 'SIGTERM' }]);
+  });
+
+  test('a GOAWAY that waits when the new one begins is not lost', () => {
+    const { world } = evicted(before, after);
+    world.link.agent.session.goaway(DRAIN, 'SIGTERM');
+    const fresh = world.open();
+    world.link.pull(world.link.plane);
+    world.link.deliver(world.link.plane);
+    world.link.run();
+    expect(world.link.plane.goaways).toEqual([{ code: DRAIN, reason: 'SIGTERM' }]);
+    expect(fresh.plane.heard).toEqual([`reset ${DRAIN}`]);
+  });
+});
+
+test('the agent answers in the incarnation of the plane that said HELLO', () => {
+  const agent = new Session({
+    role: 'agent',
+    local: LIMITS,
+    handler: {
+      onOpen: () => undefined,
+      onHello: () => agent.hello(utf8('{"step":"proof"}')),
+      onGoaway: () => undefined,
+      onPending: () => undefined,
+      onError: () => undefined,
+    },
+  });
+  agent.receive(frames([FrameType.HELLO, 0, 0xabcd, 0, utf8('{"step":"challenge"}')]));
+  expect(agent.pull()).toEqual(frames([FrameType.HELLO, 0, 0xabcd, 0, utf8('{"step":"proof"}')]));
+});
+
+test('an incarnation of more than 16 bits wraps, and touches no other field', () => {
+  const world = new World({ incarnation: 0x1_0005 });
+  world.open(new Owner(1), new Owner(2), true);
+  expect(world.link.plane.session.pull()?.subarray(0, 4)).toEqual(Uint8Array.of(FrameType.OPEN, 1, 0, 5));
+});
+
+test('a stream number is never used twice in a session that outlives its planes', () => {
+  const world = new World();
+  const ids = new Set<number>();
+  for (let incarnation = 1; incarnation <= 5; incarnation++) {
+    for (let i = 0; i < 3; i++) {
+      const { agent } = world.open();
+      world.link.run();
+      ids.add(agent.stream?.id ?? 0);
+    }
+    world.link.evictPlane(incarnation);
+  }
+  expect(ids.size).toBe(15);
+});
