@@ -20,7 +20,7 @@ interface Parameters {
 const PHC = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]{22})\$([A-Za-z0-9+/]{43})$/;
 
 /** Hashes that may wait for their turn; more are turned away, since each holds 32 MiB for a tenth of a second while it runs. */
-const MAX_WAITING = 32;
+const MAX_WAITING = 16;
 let waiting = 0;
 let last: Promise<unknown> = Promise.resolve();
 
