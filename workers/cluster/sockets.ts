@@ -34,6 +34,8 @@ export class Sockets {
   readonly #deps: SocketsDeps;
   readonly #tunnels = new Map<WebSocket, Tunnel>();
   readonly #sockets = new Map<Tunnel, WebSocket>();
+  /** Of tunnels whose HELLO is awaited. */
+  readonly #timers = new Map<Tunnel, ReturnType<typeof setTimeout>>();
   #incarnation = 0;
 
   constructor(state: DurableObjectState, storage: Storage, deps: SocketsDeps) {
@@ -125,9 +127,16 @@ export class Sockets {
   }
 
   #awaitHello(tunnel: Tunnel): void {
-    setTimeout(() => {
-      if (tunnel.settled === null) tunnel.end(ProtocolCode.UNAUTHENTICATED, 'HELLO was not answered in time');
+    const timer = setTimeout(() => {
+      tunnel.end(ProtocolCode.UNAUTHENTICATED, 'HELLO was not answered in time');
     }, HELLO_TIMEOUT_MS);
+    this.#timers.set(tunnel, timer);
+  }
+
+  /** A timer keeps the object from sleeping. */
+  #stopWaiting(tunnel: Tunnel): void {
+    clearTimeout(this.#timers.get(tunnel));
+    this.#timers.delete(tunnel);
   }
 
   #make(socket: WebSocket, heardAt: number): Tunnel {
@@ -175,6 +184,7 @@ export class Sockets {
 
   #settle(tunnel: Tunnel, socket: WebSocket, settled: Settled): void {
     if (!this.#tunnels.has(socket)) return;
+    this.#stopWaiting(tunnel);
     this.#storage.create();
     socket.serializeAttachment(settled);
     tunnel.settle(settled, this.#nextIncarnation());
@@ -194,6 +204,7 @@ export class Sockets {
   }
 
   #ended(tunnel: Tunnel, socket: WebSocket, reason: string): void {
+    this.#stopWaiting(tunnel);
     this.#tunnels.delete(socket);
     this.#sockets.delete(tunnel);
     this.pool.changed(tunnel, true);

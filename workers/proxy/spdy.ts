@@ -23,8 +23,7 @@ export function isSpdySession(method: string, target: string): boolean {
  */
 export async function answerSpdy(response: Response, requestId: string): Promise<Response> {
   if (response.status !== 400 || response.body === null) return response;
-  const body: ReadableStream<Uint8Array> = response.body;
-  const [looked, passed] = body.tee();
+  const [looked, passed] = response.body.tee() as [ReadableStream<Uint8Array>, ReadableStream<Uint8Array>];
   const start = await readStart(looked);
   if (!start.includes(UPGRADE_REQUIRED)) return new Response(passed, response);
   await passed.cancel();

@@ -1,0 +1,149 @@
+import { beforeAll, expect, test } from 'vitest';
+import type { Endpoint, Who } from '#schema/api/endpoint.ts';
+import { newRegistrationTokenId, newTokenId, newUserId } from '#schema/ids.ts';
+import { ROUTES } from '#workers/http/routes.ts';
+import { ask, cluster, member, operatorToken, outcome, person, tokenFor } from './client.ts';
+
+/** Somebody who calls; `readOnly` and `scoped` are the administrator with a lesser token. */
+type Caller =
+  | 'nobody'
+  | 'person'
+  | 'member'
+  | 'owner'
+  | 'administrator'
+  | 'operator'
+  | 'readOnly'
+  | 'scoped'
+  | 'elsewhere';
+
+const tokens = new Map<Caller, string | undefined>();
+let target: string;
+
+beforeAll(async () => {
+  target = await cluster();
+  const other = await cluster();
+  const ids = { person: await person(), member: await person(), owner: await person() };
+  const administrator = await person({ administrator: true });
+  await member(target, ids.member, 'member');
+  await member(target, ids.owner, 'owner');
+  await member(other, ids.person, 'owner');
+  tokens.set('nobody', undefined);
+  for (const [name, id] of Object.entries(ids)) tokens.set(name as Caller, await tokenFor(id));
+  tokens.set('administrator', await tokenFor(administrator));
+  tokens.set('readOnly', await tokenFor(administrator, { readOnly: true }));
+  tokens.set('scoped', await tokenFor(administrator, { cluster: target }));
+  tokens.set('elsewhere', await tokenFor(administrator, { cluster: other }));
+  tokens.set('operator', await operatorToken());
+});
+
+/** `in`: the request got past permission, whatever became of it. */
+type Verdict = 'in' | 'unauthenticated' | 'forbidden' | 'unknown_cluster' | 'read_only' | 'wrong_scope';
+
+const PEOPLE: Record<Who, Record<Exclude<Caller, 'readOnly' | 'scoped' | 'elsewhere'>, Verdict>> = {
+  anyone: { nobody: 'in', person: 'in', member: 'in', owner: 'in', administrator: 'in', operator: 'in' },
+  operator: {
+    nobody: 'unauthenticated',
+    person: 'unauthenticated',
+    member: 'unauthenticated',
+    owner: 'unauthenticated',
+    administrator: 'unauthenticated',
+    operator: 'in',
+  },
+  person: {
+    nobody: 'unauthenticated',
+    person: 'in',
+    member: 'in',
+    owner: 'in',
+    administrator: 'in',
+    operator: 'unauthenticated',
+  },
+  administrator: {
+    nobody: 'unauthenticated',
+    person: 'forbidden',
+    member: 'forbidden',
+    owner: 'forbidden',
+    administrator: 'in',
+    operator: 'unauthenticated',
+  },
+  'cluster-member': {
+    nobody: 'unauthenticated',
+    person: 'unknown_cluster',
+    member: 'in',
+    owner: 'in',
+    administrator: 'in',
+    operator: 'unauthenticated',
+  },
+  'cluster-owner': {
+    nobody: 'unauthenticated',
+    person: 'unknown_cluster',
+    member: 'forbidden',
+    owner: 'in',
+    administrator: 'in',
+    operator: 'unauthenticated',
+  },
+};
+
+function expected({ who, scope, path }: Endpoint, caller: Caller): Verdict {
+  if (caller !== 'readOnly' && caller !== 'scoped' && caller !== 'elsewhere') return PEOPLE[who][caller];
+  if (who === 'anyone') return 'in';
+  if (who === 'operator') return 'unauthenticated';
+  if (scope === 'self') return 'in';
+  if (caller === 'readOnly') return scope === 'reads' ? 'in' : 'read_only';
+  return scope === 'reads' && caller === 'scoped' && path.includes('{cluster}') ? 'in' : 'wrong_scope';
+}
+
+/** A path that names the target cluster, and otherwise things that do not exist. */
+const concrete = (path: string): string =>
+  path
+    .replace('{cluster}', target)
+    .replace('{user}', newUserId())
+    .replace('{token}', newTokenId())
+    .replace('{registrationToken}', newRegistrationTokenId());
+
+const REFUSALS = new Set(['unauthenticated', 'forbidden', 'unknown_cluster', 'read_only', 'wrong_scope']);
+
+const callers: Caller[] = [
+  'nobody',
+  'person',
+  'member',
+  'owner',
+  'administrator',
+  'operator',
+  'readOnly',
+  'scoped',
+  'elsewhere',
+];
+
+/** What would end the world for the rows after it goes last. */
+const endpoints = ROUTES.map(({ endpoint }) => endpoint).toSorted(
+  (a, b) => Number(a.operation === 'deleteCluster') - Number(b.operation === 'deleteCluster'),
+);
+
+test.each(endpoints)('$method $path is for: $who', async (endpoint) => {
+  for (const caller of callers) {
+    const want = expected(endpoint, caller);
+    // Deleting works for whoever may: seen by one of them only.
+    if (endpoint.operation === 'deleteCluster' && want === 'in') continue;
+    // No body that anything accepts: who may go on is told that it is wrong.
+    const answer = await ask(`${endpoint.method} ${concrete(endpoint.path)}`, {
+      token: tokens.get(caller),
+      ...(endpoint.body === undefined ? {} : { body: { unknown: true } }),
+    });
+    const code = String(outcome(answer));
+    expect([caller, REFUSALS.has(code) ? code : 'in']).toEqual([caller, want]);
+    expect(answer.status).toBeLessThan(500);
+  }
+});
+
+test('every endpoint has a different operation, method and path', () => {
+  const names = endpoints.map(({ operation }) => operation);
+  const places = endpoints.map(({ method, path }) => `${method} ${path.replaceAll(/\{\w+\}/g, '{}')}`);
+  expect(new Set(names).size).toBe(names.length);
+  expect(new Set(places).size).toBe(places.length);
+});
+
+test('what makes or takes something is never open to restricted tokens', () => {
+  for (const { method, scope, operation, who } of endpoints) {
+    if (method !== 'GET' && who !== 'anyone') expect([operation, scope]).toEqual([operation, 'anything']);
+  }
+});
