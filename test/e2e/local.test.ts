@@ -52,7 +52,8 @@ describe('a plane on one machine', () => {
     await vi.waitFor(async () => {
       expect(await read(plane, '/object')).toEqual([
         { by: 'ada', n: 1 },
-        { by: 'itself', n: 1 },
+        // At least once: one that had run, unrecorded, when the process was killed runs again.
+        { by: 'itself', n: expect.any(Number) },
       ]);
     }, 10_000);
     expect(await read(plane, '/migrations')).toHaveLength(2);
