@@ -8,7 +8,7 @@ const POLICY: BundlePolicy = {
   packages: { zod: 'validation', '@scope/fine': 'an example' },
   refused: { ws: 'sockets of Node' },
   folders: ['workers', 'schema'],
-  runtime: /^cloudflare:workers$/,
+  supplied: (module) => module === 'cloudflare:workers',
   maxBytes: 1000,
 };
 

@@ -24,8 +24,8 @@ export interface BundlePolicy {
   readonly refused: Readonly<Record<string, string>>;
   /** Folders of this project that it is made of. */
   readonly folders: readonly string[];
-  /** Modules that its runtime supplies. */
-  readonly runtime: RegExp;
+  /** Tells whether the runtime supplies a module, or the bundle does without it. */
+  readonly supplied: (module: string) => boolean;
   readonly maxBytes: number;
 }
 
@@ -57,7 +57,7 @@ export function auditBundle({ outputs }: Metafile, policy: BundlePolicy): string
   for (const { bytes, imports, inputs } of entries) {
     if (bytes > policy.maxBytes) faults.add(`${bytes} bytes; the cap is ${policy.maxBytes}`);
     for (const { path, external } of imports) {
-      if (external === true && !policy.runtime.test(path)) faults.add(`module ${path}: its runtime has none`);
+      if (external === true && !policy.supplied(path)) faults.add(`module ${path}: its runtime has none`);
     }
     for (const [input, { bytesInOutput }] of Object.entries(inputs)) {
       // What was shaken out is listed with no bytes.

@@ -1,4 +1,5 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { isBuiltin } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -13,7 +14,12 @@ const NODE_SOCKETS = 'it speaks through sockets of Node, which the edge has not'
 
 const WORKER: BundlePolicy = {
   name: 'worker',
-  packages: { hono: 'routes of /v1', jose: 'signed tokens', zod: 'validation' },
+  packages: {
+    hono: 'routes of /v1',
+    jose: 'signed tokens',
+    zod: 'validation',
+    yaml: 'the import manifest and kubeconfigs',
+  },
   refused: {
     '@kubernetes/client-node': 'the plane speaks to no API server itself; the agent does',
     ws: NODE_SOCKETS,
@@ -22,10 +28,13 @@ const WORKER: BundlePolicy = {
     'prom-client': 'counters in an isolate that comes and goes mean nothing',
   },
   folders: ['workers', 'schema'],
-  runtime: /^(cloudflare:workers|node:crypto)$/,
+  supplied: (module) => module === 'cloudflare:workers' || module === 'node:crypto',
   // A cold start compiles all of it; Cloudflare's own limit (3 MB gzipped on the free plan) is far above.
   maxBytes: 1_500_000,
 };
+
+/** Native modules that ws and proxy-agent-negotiate try to load, and do without. */
+const NATIVE_EXTRAS = new Set(['bufferutil', 'utf-8-validate', 'kerberos']);
 
 const AGENT: BundlePolicy = {
   name: 'agent',
@@ -35,15 +44,20 @@ const AGENT: BundlePolicy = {
     undici: 'pooled connections to the API server',
     'https-proxy-agent': 'dials through a company’s proxy',
     'agent-base': 'under https-proxy-agent',
+    'proxy-agent-negotiate': 'under https-proxy-agent',
     debug: 'under https-proxy-agent',
     ms: 'under debug',
+    'supports-color': 'under debug',
     'prom-client': '/metrics',
+    '@opentelemetry/api': 'under prom-client',
+    tdigest: 'under prom-client',
+    bintrees: 'under tdigest',
     jose: 'the agent’s credential',
     zod: 'validation',
   },
   refused: { hono: 'two plain endpoints need no router' },
   folders: ['agent', 'schema'],
-  runtime: /^node:|^[a-z_/]+$/,
+  supplied: (module) => isBuiltin(module) || NATIVE_EXTRAS.has(module),
   // It is resident on every cluster: 80 MiB bundled against 128 when client-node is imported whole.
   maxBytes: 5_000_000,
 };
