@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { cp, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -37,12 +37,12 @@ export class Scratch {
   /** A checkout of its own: the scripts and packages of this one, with the fixture as its Worker. */
   async checkout(): Promise<string> {
     const path = await this.folder();
-    await mkdir(join(path, 'scripts'));
-    for (const part of ['scripts/bootstrap.mjs', 'scripts/local', 'package.json', 'package-lock.json']) {
+    // Copied, not linked: Node finds a linked program's own checkout, which is this one.
+    for (const part of ['scripts', 'package.json', 'package-lock.json']) {
       await cp(join(PROJECT, part), join(path, part), { recursive: true });
     }
     await cp(FIXTURE, path, { recursive: true });
-    await symlink(join(PROJECT, 'node_modules'), join(path, 'node_modules'));
+    for (const part of ['node_modules', 'schema', 'agent']) await symlink(join(PROJECT, part), join(path, part));
     return path;
   }
 
