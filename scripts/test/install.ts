@@ -2,6 +2,8 @@ import { fork } from 'node:child_process';
 import { setPriority } from 'node:os';
 import { join } from 'node:path';
 
+import { PROJECT } from './vitest.ts';
+
 /** An installation under way. */
 export interface Install {
   /** Resolves when it is over: with the reason when something is lacking. */
@@ -13,7 +15,7 @@ const NICENESS = 10;
 
 /** Starts to install what end-to-end tests need, in a process of its own at a low priority. Its output is shown line by line. */
 export function startInstall(): Install {
-  const child = fork(join(import.meta.dirname, 'install/main.ts'), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const child = fork(join(PROJECT, 'test/support/tools/main.ts'), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   let lacking: string | undefined;
   if (child.pid !== undefined) setPriority(child.pid, NICENESS);
   child.on('message', (message) => {

@@ -1,0 +1,19 @@
+/** Installs what the end-to-end tests need; `scripts/test/install.ts` forks it. Tells its parent in one line what is lacking. */
+import { installClusterTools } from '#scripts/demo/install.ts';
+import { installClientGo } from './clientgo.ts';
+import { installHelm } from './helm.ts';
+
+const log = (line: string): void => console.log(`[install] ${line}`);
+
+// Nobody waits any more: a build that goes on would only take the machine's time.
+process.once('disconnect', () => process.exit(1));
+
+try {
+  // Pods need root; without it the tests that need pods say so, and the rest runs.
+  await installClusterTools({ node: process.getuid?.() === 0, log });
+  await installClientGo(log);
+  await installHelm(log);
+} catch (error) {
+  process.send?.(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+}
