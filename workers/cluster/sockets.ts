@@ -135,7 +135,7 @@ export class Sockets {
 
   /** A timer keeps the object from sleeping. */
   #stopWaiting(tunnel: Tunnel): void {
-    clearTimeout(this.#timers.get(tunnel));
+    clearTimeout(this.#timers.get(tunnel) ?? null);
     this.#timers.delete(tunnel);
   }
 

@@ -23,7 +23,7 @@ export function isSpdySession(method: string, target: string): boolean {
  */
 export async function answerSpdy(response: Response, requestId: string): Promise<Response> {
   if (response.status !== 400 || response.body === null) return response;
-  const [looked, passed] = response.body.tee() as [ReadableStream<Uint8Array>, ReadableStream<Uint8Array>];
+  const [looked, passed] = response.body.tee();
   const start = await readStart(looked);
   if (!start.includes(UPGRADE_REQUIRED)) return new Response(passed, response);
   await passed.cancel();
@@ -31,14 +31,14 @@ export async function answerSpdy(response: Response, requestId: string): Promise
 }
 
 /** The first octets of a body as text: the cluster may send without end. */
-async function readStart(body: ReadableStream<Uint8Array>): Promise<string> {
+async function readStart(body: ReadableStream<unknown>): Promise<string> {
   const decoder = new TextDecoder();
   const reader = body.getReader();
   let text = '';
   let bytes = 0;
   while (bytes < MAX_STATUS_BYTES) {
     const { done, value } = await reader.read();
-    if (done) return text;
+    if (done || !(value instanceof Uint8Array)) return text;
     bytes += value.byteLength;
     text += decoder.decode(value, { stream: true });
   }
