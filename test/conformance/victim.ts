@@ -141,7 +141,9 @@ export function noise(victim: Victim, dice: () => number): { message: Uint8Array
   const below = (n: number) => Math.floor(dice() * n);
   const count = dice() < 0.9 ? 1 : 2 + below(4);
   const list = Array.from({ length: count }, (): FrameArguments => {
-    const live = victim.owners.filter((owner) => owner.stream?.done === false && !owner.stream.remoteEnded);
+    const live = victim.owners.filter(
+      (owner) => owner.stream?.done === false && owner.stream.opened && !owner.stream.remoteEnded,
+    );
     const stream = live[below(live.length)]?.stream;
     let type: number = stream === null || stream === undefined ? FrameType.WINDOW : usualType(victim, stream, dice);
     if (dice() < 0.01) type = below(256);
@@ -149,7 +151,7 @@ export function noise(victim: Victim, dice: () => number): { message: Uint8Array
     let sequence = session ? 0 : (stream?.sequence ?? 0);
     if (type === FrameType.OPEN) sequence = victim.nextSequence();
     if (dice() < 0.01) sequence = below(20);
-    const payload = Uint8Array.from({ length: FIXED_SIZE[type] ?? 3 + below(2000) }, () => below(256));
+    const payload = new Uint8Array(FIXED_SIZE[type] ?? 3 + below(2000)).map((_, at) => (at < 8 ? below(256) : 0x2e));
     if (type === FrameType.OPEN) payload[0] = 1 + below(5);
     if (type === FrameType.WINDOW) payload[0] = 0;
     return [type, dice() < 0.95 ? 0 : below(8), dice() < 0.98 ? 0 : 1, sequence, payload];
