@@ -92,7 +92,7 @@ export class Session {
    */
   settle(peer: SessionLimits, incarnation?: number): void {
     if (this.#gate !== 'hello') return;
-    if (incarnation !== undefined) this.#sender.incarnation = incarnation;
+    if (incarnation !== undefined) this.#sender.incarnation = incarnation & 0xffff;
     this.#gate = 'open';
     this.#peer = peer;
     this.#sender.setWindows(peer.sessionWindow, this.#local.sessionWindow);

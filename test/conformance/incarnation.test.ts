@@ -105,6 +105,29 @@ test('the agent answers in the incarnation of the plane that said HELLO', () => 
   expect(agent.pull()).toEqual(frames([FrameType.HELLO, 0, 0xabcd, 0, utf8('{"step":"proof"}')]));
 });
 
+test('a plane may take its incarnation when HELLO settles: the agent goes on with what the last HELLO says', () => {
+  const heard: string[] = [];
+  const handler = {
+    onOpen: () => heard.push('open'),
+    onHello: () => undefined,
+    onGoaway: () => undefined,
+    onPending: () => undefined,
+    onError: () => undefined,
+  };
+  const agent = new Session({ role: 'agent', local: LIMITS, handler });
+  const plane = new Session({ role: 'plane', local: LIMITS, handler });
+  const send = () => agent.receive(plane.pull() ?? new Uint8Array(0));
+  plane.hello(utf8('{"step":"challenge"}'));
+  send();
+  plane.settle(LIMITS, 0x1_0009);
+  plane.hello(utf8('{"step":"settled"}'));
+  send();
+  agent.settle(LIMITS);
+  const { incarnation } = plane.open(1, utf8('GET /'), true, new Owner(1));
+  send();
+  expect([incarnation, heard, agent.openStreams]).toEqual([9, ['open'], 1]);
+});
+
 test('an incarnation of more than 16 bits wraps, and touches no other field', () => {
   const world = new World({ incarnation: 0x1_0005 });
   world.open(new Owner(1), new Owner(2), true);

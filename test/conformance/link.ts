@@ -134,7 +134,7 @@ export class Link {
 }
 
 /** A message as one message per frame. */
-export function recut(message: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>[] {
+function recut(message: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>[] {
   const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
   const messages: Uint8Array<ArrayBuffer>[] = [];
   for (let at = 0; at < message.byteLength;) {
