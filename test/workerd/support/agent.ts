@@ -61,6 +61,9 @@ export interface AgentOptions {
   consumes?: boolean;
 }
 
+/** Type, flags, incarnation, sequence, payload. */
+export type RawFrame = Parameters<Batch['add']>;
+
 export interface Closed {
   code: number;
   reason: string;
@@ -170,9 +173,14 @@ export class ScriptedAgent {
   }
 
   /** Sends one frame past the session, however wrong. */
-  frame(type: number, flags: number, incarnation: number, sequence: number, payload = new Uint8Array(0)): void {
+  frame(...frame: RawFrame): void {
+    this.frames([frame]);
+  }
+
+  /** Sends frames past the session in one message. */
+  frames(frames: readonly RawFrame[]): void {
     const batch = new Batch();
-    batch.add(type, flags, incarnation, sequence, payload);
+    for (const frame of frames) batch.add(...frame);
     this.socket.send(batch.finish());
   }
 

@@ -132,6 +132,11 @@ export class ServedStream implements StreamHandler {
     this.stream.end();
   }
 
+  /** Waits until everything is on its way: a reset drops what still waits. */
+  async flushed(): Promise<void> {
+    while (this.stream.queued > 0) await new Promise((resolve) => setTimeout(resolve));
+  }
+
   reset(code: ProtocolCode, reason = 'the test says so'): void {
     this.stream.reset(code, reason);
   }

@@ -163,9 +163,10 @@ test('the access snapshot survives an eviction: a request needs no database', as
   expect(asked).not.toHaveBeenCalled();
 });
 
-async function stored(key: string): Promise<string> {
-  return await runInDurableObject(await world.stub(), (_, state) =>
-    String(state.storage.sql.exec('SELECT value FROM meta WHERE key = ?', key).toArray()[0]?.['value']),
+async function stored(key: string): Promise<unknown> {
+  return await runInDurableObject(
+    await world.stub(),
+    (_, state) => state.storage.sql.exec('SELECT value FROM meta WHERE key = ?', key).toArray()[0]?.['value'],
   );
 }
 
