@@ -57,9 +57,9 @@ const bad: [string, Partial<RawConfig>][] = [
 ];
 
 test.each(bad)('a bad %s is one line that names it and not its value: %o', async (name, change) => {
-  const error: Error = await checkConfig({ ...good(), ...change }).then(
+  const error = await checkConfig({ ...good(), ...change }).then(
     () => expect.fail('was taken'),
-    (reason: Error) => reason,
+    (reason: unknown) => reason as Error,
   );
   expect(error.name).toBe('ConfigError');
   expect(error.message).toContain(name);

@@ -40,7 +40,8 @@ export async function ask(what: string, { token, body, headers }: Ask = {}): Pro
     },
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   });
-  const text = await response.text();
+  // Not text(): the runtime warns about YAML, which is no text/* to it.
+  const text = new TextDecoder().decode(await response.arrayBuffer());
   return {
     status: response.status,
     headers: response.headers,

@@ -1,0 +1,119 @@
+import { env, exports } from 'cloudflare:workers';
+import { runDurableObjectAlarm } from 'cloudflare:test';
+import { beforeEach, expect, test } from 'vitest';
+import { touch } from '#workers/store/access.ts';
+import { recordConnection } from '#workers/store/clusters.ts';
+import { administrator, ask, cluster, nowSeconds, ORIGIN, outcome, person, tokenFor } from './client.ts';
+
+/** `design.md` §2: how soon a revocation holds. */
+const GOAL_MS = 5000;
+
+let token: string;
+beforeEach(async () => {
+  token = await administrator();
+});
+
+const dispatcher = () => env.DISPATCHER.get(env.DISPATCHER.idFromName('main'));
+
+/** A cluster whose agent has connected once, so that its object is told of changes. */
+async function connected(): Promise<string> {
+  const id = await cluster();
+  await recordConnection(env.DB, id, { agentVersion: '1', kubernetesVersion: 'v1.34.2', at: Date.now() });
+  return id;
+}
+
+/** A read-only token is refused for a DELETE without any tunnel: the code tells whether the object still honours it. */
+async function honoured(id: string, readOnly: string): Promise<string> {
+  const response = await exports.default.fetch(`${ORIGIN}/k8s/clusters/${id}/api/v1/namespaces/x`, {
+    method: 'DELETE',
+    headers: { authorization: `Bearer ${readOnly}` },
+  });
+  await response.body?.cancel();
+  return response.status === 403 ? 'honoured' : response.status === 401 ? 'revoked' : String(response.status);
+}
+
+/** A read-only token on the list, and what the object says of it. */
+async function readOnlyToken(id: string) {
+  const made = await ask('POST /v1/tokens', { token, body: { readOnly: true, cluster: id } });
+  const says = async (): Promise<string> => await honoured(id, made.json.token);
+  expect(await says()).toBe('honoured');
+  return { id: String(made.json.id), says };
+}
+
+const poll = (read: () => Promise<unknown>) => expect.poll(read, { timeout: GOAL_MS, interval: 50 });
+
+test('a revoked token is refused by the cluster’s object within the goal', async () => {
+  const id = await connected();
+  const readOnly = await readOnlyToken(id);
+  expect(outcome(await ask(`DELETE /v1/tokens/${readOnly.id}`, { token }))).toBe(204);
+  await poll(readOnly.says).toBe('revoked');
+});
+
+test('a revocation whose author died right after the commit is delivered by the alarm within the goal', async () => {
+  const id = await connected();
+  const readOnly = await readOnlyToken(id);
+  await dispatcher().arm('author-that-dies');
+  await env.DB.batch([
+    env.DB.prepare('UPDATE tokens SET revoked_at = ?2 WHERE id = ?1').bind(readOnly.id, nowSeconds()),
+    ...touch(env.DB, { cluster: id }),
+  ]);
+  await poll(readOnly.says).toBe('revoked');
+});
+
+test('a commit that comes after the alarm has looked is delivered by the next one', async () => {
+  const id = await connected();
+  const readOnly = await readOnlyToken(id);
+  await dispatcher().arm('slow-author');
+  expect(await runDurableObjectAlarm(dispatcher())).toBe(true);
+  expect(await readOnly.says()).toBe('honoured');
+  await env.DB.batch([
+    env.DB.prepare('UPDATE tokens SET revoked_at = ?2 WHERE id = ?1').bind(readOnly.id, nowSeconds()),
+    ...touch(env.DB, { cluster: id }),
+  ]);
+  expect(await runDurableObjectAlarm(dispatcher())).toBe(true);
+  expect(await readOnly.says()).toBe('revoked');
+  await dispatcher().kick('slow-author');
+});
+
+test('once all is delivered no alarm is left: an idle plane sleeps', async () => {
+  const id = await connected();
+  for (const change of ['author-that-dies', 'slow-author']) await dispatcher().kick(change);
+  await ask(`PATCH /v1/clusters/${id}`, { token, body: { name: `n${nowSeconds()}` } });
+  const behind = async (): Promise<unknown> =>
+    await env.DB.prepare('SELECT access_version - delivered_version AS n FROM clusters WHERE id = ?')
+      .bind(id)
+      .first('n');
+  await poll(behind).toBe(0);
+  await poll(async () => await runDurableObjectAlarm(dispatcher())).toBe(false);
+});
+
+test('a disabled person is refused by the objects of all their clusters', async () => {
+  const [one, two] = [await connected(), await connected()];
+  const ada = await person();
+  for (const id of [one, two]) {
+    await ask(`PUT /v1/clusters/${id}/members/${ada}`, { token, body: { role: 'owner' } });
+  }
+  const theirs = await tokenFor(ada, { readOnly: true });
+  for (const id of [one, two]) expect(await honoured(id, theirs)).toBe('honoured');
+  await ask(`PATCH /v1/users/${ada}`, { token, body: { enabled: false } });
+  for (const id of [one, two]) await poll(async () => await honoured(id, theirs)).toBe('revoked');
+});
+
+test('a cluster that never connected is not pushed to: its object is made by its agent alone', async () => {
+  const id = await cluster();
+  await ask(`PATCH /v1/clusters/${id}`, { token, body: { name: `m${nowSeconds()}` } });
+  const row = await env.DB.prepare('SELECT access_version, delivered_version FROM clusters WHERE id = ?')
+    .bind(id)
+    .first();
+  expect(row).toMatchObject({ delivered_version: 0 });
+});
+
+test('the object of a removed cluster hears of it, and the note is gone then', async () => {
+  const id = await connected();
+  const readOnly = await readOnlyToken(id);
+  await ask(`DELETE /v1/clusters/${id}`, { token });
+  const notes = async (): Promise<unknown> =>
+    await env.DB.prepare('SELECT count(*) AS n FROM forgotten_clusters WHERE id = ?').bind(id).first('n');
+  await poll(notes).toBe(0);
+  expect(await readOnly.says()).toBe('404');
+});

@@ -1,0 +1,241 @@
+import { env } from 'cloudflare:workers';
+import { beforeAll, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { signAgentCredential, verifyAgentCredential } from '#workers/authn/agent-credential.ts';
+import { buildSnapshot } from '#workers/access/snapshot.ts';
+import { newClusterId } from '#workers/cluster/stub.ts';
+import {
+  administrator,
+  ask,
+  cluster,
+  config,
+  nowSeconds,
+  ORIGIN,
+  outcome,
+  tokenFor,
+  person,
+  type Answer,
+} from './client.ts';
+
+let token: string;
+beforeAll(async () => {
+  token = await administrator();
+});
+
+const key = (octet: number): string => Buffer.alloc(32, octet).toString('base64url');
+const uid = (): string => crypto.randomUUID();
+
+/** A new registration token, as the agent will have it. */
+async function registrationToken(id: string): Promise<string> {
+  const made = await ask(`POST /v1/clusters/${id}/registration-tokens`, { token, body: {} });
+  return new URL(made.json.importUrl).pathname.replace(/^\/import\/(.*)\.yaml$/, '$1');
+}
+
+const register = async (body: object): Promise<Answer> =>
+  await ask('POST /connect/register', { body: { kubernetesVersion: 'v1.34.2', ...body } });
+
+const agentOf = async ({ json }: Answer) => await verifyAgentCredential(await config(), json.credential, nowSeconds());
+
+const dial = async (credential: string | undefined, headers: Record<string, string> = {}): Promise<Answer> =>
+  await ask('GET /connect/tunnel', { token: credential, headers: { upgrade: 'websocket', ...headers } });
+
+test('an agent registers by its token and gets a credential for its cluster and key', async () => {
+  const id = await cluster();
+  const kubeSystemUid = uid();
+  const answer = await register({ token: await registrationToken(id), publicKey: key(1), kubeSystemUid });
+  expect(answer.json.cluster).toBe(id);
+  expect(await agentOf(answer)).toEqual({ cluster: id, publicKey: key(1), generation: 1 });
+  expect((await buildSnapshot(env.DB, id))?.cluster.agentGeneration).toBe(1);
+  expect((await ask(`GET /v1/clusters/${id}`, { token })).json.status).toMatchObject({
+    kubeSystemUid,
+    kubernetesVersion: 'v1.34.2',
+  });
+});
+
+test('the same key may ask again and gets the same answer', async () => {
+  const body = { token: await registrationToken(await cluster()), publicKey: key(1), kubeSystemUid: uid() };
+  const first = await register(body);
+  expect((await register(body)).json).toEqual(first.json);
+});
+
+test('a token is bound to the first key that uses it', async () => {
+  const body = { token: await registrationToken(await cluster()), kubeSystemUid: uid() };
+  await register({ ...body, publicKey: key(1) });
+  expect(outcome(await register({ ...body, publicKey: key(2) }))).toBe('conflict');
+});
+
+test('of many keys that race for one token exactly one wins, and it is one registration', async () => {
+  const id = await cluster();
+  const body = { token: await registrationToken(id), kubeSystemUid: uid() };
+  const keys = Array.from({ length: 8 }, (_, at) => key(at + 1));
+  const answers = await Promise.all(keys.map(async (publicKey) => await register({ ...body, publicKey })));
+  expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
+  expect(answers.filter((answer) => outcome(answer) === 'conflict')).toHaveLength(7);
+  expect((await buildSnapshot(env.DB, id))?.cluster.agentGeneration).toBe(1);
+});
+
+test('two replicas with one key that race get the same credential', async () => {
+  const body = { token: await registrationToken(await cluster()), publicKey: key(1), kubeSystemUid: uid() };
+  const [one, two] = await Promise.all([register(body), register(body)]);
+  expect(one.status).toBe(200);
+  expect(two.json).toEqual(one.json);
+});
+
+test('a second import of the same Kubernetes under another cluster is refused by name', async () => {
+  const kubeSystemUid = uid();
+  const known = await cluster('known');
+  await register({ token: await registrationToken(known), publicKey: key(1), kubeSystemUid });
+  const answer = await register({ token: await registrationToken(await cluster()), publicKey: key(2), kubeSystemUid });
+  expect(outcome(answer)).toBe('already_imported');
+  expect(answer.json.detail).toContain(`known (${known})`);
+});
+
+test('of two clusters that race for one Kubernetes one wins', async () => {
+  const kubeSystemUid = uid();
+  const tokens = [await registrationToken(await cluster()), await registrationToken(await cluster())];
+  const answers = await Promise.all(
+    tokens.map(async (secret, at) => await register({ token: secret, publicKey: key(at + 1), kubeSystemUid })),
+  );
+  expect(new Set(answers.map(outcome))).toEqual(new Set([200, 'already_imported']));
+});
+
+test('a token for one cluster does not turn it into another Kubernetes', async () => {
+  const id = await cluster();
+  await register({ token: await registrationToken(id), publicKey: key(1), kubeSystemUid: uid() });
+  expect(outcome(await register({ token: await registrationToken(id), publicKey: key(2), kubeSystemUid: uid() }))).toBe(
+    'conflict',
+  );
+  expect((await buildSnapshot(env.DB, id))?.cluster.agentGeneration).toBe(1);
+});
+
+test('importing the same cluster again is a new generation, and the older credential is dead (CVE-2022-43755)', async () => {
+  const id = await cluster();
+  const kubeSystemUid = uid();
+  const first = { token: await registrationToken(id), publicKey: key(1), kubeSystemUid };
+  const old = await register(first);
+  const renewed = await register({ token: await registrationToken(id), publicKey: key(1), kubeSystemUid });
+  expect((await agentOf(renewed)).generation).toBe(2);
+  expect((await buildSnapshot(env.DB, id))?.cluster.agentGeneration).toBe(2);
+  expect(outcome(await dial(old.json.credential))).toBe('unauthenticated');
+  expect(outcome(await register(first))).toBe('unauthenticated');
+});
+
+test('an expired, revoked or unknown token registers nobody and gives no manifest', async () => {
+  const id = await cluster();
+  const agent = { publicKey: key(1), kubeSystemUid: uid() };
+  const expired = await registrationToken(id);
+  await env.DB.prepare('UPDATE registration_tokens SET expires_at = ? WHERE cluster_id = ?')
+    .bind(nowSeconds(), id)
+    .run();
+  const revoked = await registrationToken(id);
+  const { items } = (await ask(`GET /v1/clusters/${id}/registration-tokens`, { token })).json;
+  expect(items).toHaveLength(1);
+  expect(outcome(await ask(`DELETE /v1/clusters/${id}/registration-tokens/${items[0].id}`, { token }))).toBe(204);
+  for (const secret of [expired, revoked, 'a'.repeat(32)]) {
+    expect(outcome(await register({ ...agent, token: secret }))).toBe('unauthenticated');
+    expect((await ask(`GET /import/${secret}.yaml`)).status).toBe(404);
+  }
+});
+
+test('a token of one cluster is not taken back through another', async () => {
+  const [id, other] = [await cluster(), await cluster()];
+  const made = await ask(`POST /v1/clusters/${id}/registration-tokens`, { token, body: {} });
+  expect(outcome(await ask(`DELETE /v1/clusters/${other}/registration-tokens/${made.json.id}`, { token }))).toBe(
+    'not_found',
+  );
+});
+
+test('the token itself is kept nowhere and shown once', async () => {
+  const id = await cluster();
+  const secret = await registrationToken(id);
+  const { results } = await env.DB.prepare('SELECT * FROM registration_tokens WHERE cluster_id = ?').bind(id).all();
+  expect(JSON.stringify(results)).not.toContain(secret);
+  expect((await ask(`GET /v1/clusters/${id}/registration-tokens`, { token })).text).not.toContain(secret);
+});
+
+test('the import address gives the manifest, and nobody keeps a copy', async () => {
+  const id = await cluster('imported');
+  const secret = await registrationToken(id);
+  const answer = await ask(`GET /import/${secret}.yaml`);
+  expect(answer.headers.get('content-type')).toBe('application/yaml');
+  expect(answer.headers.get('cache-control')).toBe('no-store');
+  expect(answer.headers.get('referrer-policy')).toBe('no-referrer');
+  const [namespace, ...others] = [...parseAllDocuments(answer.text)].map((document) => document.toJS());
+  expect(namespace.metadata.annotations).toEqual({
+    'outrider.dev/cluster': id,
+    'outrider.dev/cluster-name': 'imported',
+  });
+  const config_ = others.find(({ kind }) => kind === 'ConfigMap');
+  expect(config_.data).toEqual({ server: ORIGIN, 'ca.crt': '' });
+});
+
+test('a name that hostile hands wrote into the database stays one text in the manifest', async () => {
+  const name = 'a"\n---\nkind: ClusterRoleBinding\nmetadata: {name: evil}';
+  const answer = await ask(`GET /import/${await registrationToken(await cluster(name))}.yaml`);
+  const documents = [...parseAllDocuments(answer.text)].map((document) => document.toJS());
+  expect(documents).toHaveLength(18);
+  expect(documents[0].metadata.annotations['outrider.dev/cluster-name']).toBe(name);
+});
+
+test.each(['?authImage=a%0A---%0Akind:%20Pod', '?x', '?token=y'])(
+  'the import address takes no parameter: %s (CVE-2026-44939)',
+  async (query) => {
+    const secret = await registrationToken(await cluster());
+    const answer = await ask(`GET /import/${secret}.yaml${query}`);
+    expect(answer.status).toBe(400);
+    expect(answer.text.split('\n').every((line) => line === '' || line.startsWith('#'))).toBe(true);
+  },
+);
+
+test.each([
+  '/import/',
+  '/import/x.yaml',
+  '/import/..%2fv1.yaml',
+  `/import/${'a'.repeat(32)}`,
+  `/import/${'A'.repeat(32)}.yaml`,
+])('the address %s gives a comment that says what to do', async (path) => {
+  const answer = await ask(`GET ${path}`);
+  expect(answer.status).toBe(404);
+});
+
+test.each([
+  ['a key of another length', { publicKey: 'AAAA' }],
+  ['a UID that is none', { kubeSystemUid: 'kube-system' }],
+  ['a token of another shape', { token: "' OR 1=1 --" }],
+  ['a version that never ends', { kubernetesVersion: 'v'.repeat(65) }],
+  ['a field too many', { cluster: 'c-gaaaaaaaaaabbbbbbbb' }],
+])('a registration with %s is refused', async (_what, change) => {
+  const good = { token: 'a'.repeat(32), publicKey: key(1), kubeSystemUid: uid() };
+  expect(outcome(await register({ ...good, ...change }))).toBe('invalid');
+});
+
+test('a stranger is refused before any object wakes', async () => {
+  const id = await cluster();
+  const forged = await signAgentCredential(await config(), {
+    cluster: await newClusterId(await config()),
+    publicKey: key(1),
+    generation: 1,
+  });
+  expect(outcome(await dial(undefined))).toBe('unauthenticated');
+  expect(outcome(await dial('nonsense'))).toBe('unauthenticated');
+  expect(outcome(await dial(token))).toBe('unauthenticated');
+  expect(outcome(await dial(await tokenFor(await person(), { cluster: id })))).toBe('unauthenticated');
+  expect(outcome(await dial(forged))).toBe('unknown_cluster');
+});
+
+test('a dial that is no WebSocket is refused', async () => {
+  expect(outcome(await ask('GET /connect/tunnel', { token: 'x' }))).toBe('bad_request');
+});
+
+test('the agent of a removed cluster is cut off', async () => {
+  const id = await cluster();
+  const answer = await register({ token: await registrationToken(id), publicKey: key(1), kubeSystemUid: uid() });
+  await ask(`DELETE /v1/clusters/${id}`, { token });
+  expect(outcome(await dial(answer.json.credential))).toBe('unknown_cluster');
+});
+
+test('an agent credential opens nothing of the management API', async () => {
+  const id = await cluster();
+  const answer = await register({ token: await registrationToken(id), publicKey: key(1), kubeSystemUid: uid() });
+  expect(outcome(await ask('GET /v1/clusters', { token: answer.json.credential }))).toBe('unauthenticated');
+});
