@@ -126,6 +126,7 @@ export default defineConfig({
       files: ['**/*.test.ts', 'test/**'],
       rules: {
         'eslint/no-console': 'off',
+        'eslint/no-shadow': 'off',
         'eslint/max-lines': 'off',
         'eslint/no-restricted-properties': 'off',
         'node/no-process-env': 'off',

@@ -14,6 +14,9 @@ const workerd = () =>
     miniflare: { bindings: { ...secrets, MIGRATIONS: await readD1Migrations('migrations') } },
   }));
 
+/** A busy machine is no failure; and what a passing test logs, nobody needs. */
+const common = { testTimeout: 30_000, silent: 'passed-only' } as const;
+
 /**
  * One project per place where a test runs. `scripts/test/main.ts` runs them one after another; `vitest --project <name>` runs one.
  */
@@ -22,24 +25,30 @@ export default defineConfig({
     projects: [
       {
         // Beside the file that is tested: pure logic, no socket, no process.
-        test: { name: 'unit', include: ['{schema,workers,agent,scripts}/**/*.test.ts'] },
+        test: { ...common, name: 'unit', include: ['{schema,workers,agent,scripts}/**/*.test.ts'] },
       },
       {
         // What both ends of the tunnel must agree on, in Node …
-        test: { name: 'conformance', include: ['test/conformance/**/*.test.ts'] },
+        test: { ...common, name: 'conformance', include: ['test/conformance/**/*.test.ts'] },
       },
       {
         // … and the same files inside workerd.
         plugins: [workerd()],
-        test: { name: 'conformance-workerd', include: ['test/conformance/**/*.test.ts'] },
+        test: { ...common, name: 'conformance-workerd', include: ['test/conformance/**/*.test.ts'] },
       },
       {
         plugins: [workerd()],
-        test: { name: 'workerd', include: ['test/workerd/**/*.test.ts'], setupFiles: ['test/workerd/setup.ts'] },
+        test: {
+          ...common,
+          name: 'workerd',
+          include: ['test/workerd/**/*.test.ts'],
+          setupFiles: ['test/workerd/setup.ts'],
+        },
       },
       {
         // A real Kubernetes and real processes. Files share the machine's ports and cgroups, so one at a time.
         test: {
+          ...common,
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           fileParallelism: false,

@@ -59,7 +59,7 @@ const AGENT: BundlePolicy = {
   folders: ['agent', 'schema'],
   supplied: (module) => isBuiltin(module) || NATIVE_EXTRAS.has(module),
   // It is resident on every cluster: 80 MiB bundled against 128 when client-node is imported whole.
-  maxBytes: 5_000_000,
+  maxBytes: 8_000_000,
 };
 
 /** Bundles the Worker as a deployment would, without one, and judges what is in it. */
