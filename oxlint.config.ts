@@ -133,6 +133,8 @@ export default defineConfig({
         'typescript/no-explicit-any': 'off',
         'typescript/no-non-null-assertion': 'off',
         'typescript/no-unsafe-type-assertion': 'off',
+        'typescript/unbound-method': 'off', // worlds hand out functions
+        'vitest/no-standalone-expect': 'off', // a hook may prove what holds after every test
         ...UNTYPED,
         'vitest/expect-expect': 'off', // drivers assert inside
         'vitest/no-conditional-expect': 'off',

@@ -49,7 +49,7 @@ export interface Route {
 const route = <E extends Endpoint>(endpoint: E, handler: Handler<E>): Route => ({
   endpoint,
   // call.ts makes the input and admits the caller by this very endpoint, which says what their types are.
-  // eslint-disable-next-line typescript/no-unsafe-type-assertion
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- TypeScript cannot tie the two together
   handler: handler as Route['handler'],
 });
 

@@ -4,7 +4,7 @@ import { databaseConfig, planeConfig, quote } from './workerd-config.ts';
 
 /** Reads a literal back as Cap'n Proto's lexer does (`capnp/compiler/lexer.c++`): the escapes that `quote` may use. */
 function unquote(literal: string): string {
-  expect(literal).toMatch(/^"(?:[^"\\\u0000-\u001f]|\\["\\]|\\x[0-9a-f]{2})*"$/); // oxlint-disable-line no-control-regex
+  expect(literal).toMatch(/^"(?:[^"\\\u0000-\u001f]|\\["\\]|\\x[0-9a-f]{2})*"$/); // oxlint-disable-line no-control-regex -- they are what must not occur
   return literal
     .slice(1, -1)
     .replaceAll(/\\(?:x(..)|(.))/g, (_, code: string | undefined, character: string) =>
