@@ -1,5 +1,5 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import WebSocket from 'ws';
+import { WebSocket } from 'ws';
 import { decodeClose, encodeClose, isSendableCloseCode, NO_CLOSE_CODE } from '#schema/protocol/close.ts';
 import { ProtocolCode, ProtocolError } from '#schema/protocol/codes.ts';
 import { Flag } from '#schema/protocol/frame.ts';
@@ -20,6 +20,12 @@ const UPSTREAM_PING_MS = 25_000;
 
 /** One message from the API server: exec sends 32 KiB, port-forward its SPDY frames of at most 16 MiB (`moby/spdystream`). */
 const MAX_UPSTREAM_MESSAGE_BYTES = 16 * 1024 * 1024;
+
+/**
+ * One message to the API server: kubectl sends 32 KiB, a browser what is pasted. It goes as one frame, since the API server's library takes each frame
+ * for a message (`golang.org/x/net/websocket`): the first octet of a continuation would be read as a channel number.
+ */
+const MAX_PLANE_MESSAGE_BYTES = 4 * 1024 * 1024;
 
 /** RFC 6455 §7.4.1: the connection ended without a close frame. */
 const ABNORMAL = 1006;
@@ -67,6 +73,9 @@ class UpgradeExchange implements StreamHandler {
   #sent = false;
   /** The plane has closed its half. */
   #closing = false;
+  /** Of a message from the plane whose end has not come. */
+  #parts: Uint8Array[] = [];
+  #partBytes = 0;
   /** Fields of the 101, until the socket is open. */
   #upgradeFields: Field[] = [];
   #over = false;
@@ -126,9 +135,21 @@ class UpgradeExchange implements StreamHandler {
       else this.#stream.consumed(data.byteLength);
       return;
     }
-    const options = { binary: (flags & Flag.TEXT) === 0, fin: (flags & Flag.MESSAGE_END) !== 0 };
+    const binary = (flags & Flag.TEXT) === 0;
+    if ((flags & Flag.MESSAGE_END) === 0) {
+      // The rest needs credit: a message may be larger than the window.
+      this.#stream.consumed(data.byteLength);
+      this.#parts.push(data);
+      this.#partBytes += data.byteLength;
+      if (this.#partBytes > MAX_PLANE_MESSAGE_BYTES)
+        this.#fail({ code: ProtocolCode.LIMIT, reason: 'message too large' });
+      return;
+    }
+    const message = this.#parts.length === 0 ? data : Buffer.concat([...this.#parts, data]);
+    this.#parts = [];
+    this.#partBytes = 0;
     // The callback comes when the octets have left, or never will.
-    socket.send(data, options, () => this.#stream.consumed(data.byteLength));
+    socket.send(message, { binary }, () => this.#stream.consumed(data.byteLength));
   }
 
   onEnd(payload: Uint8Array): void {
