@@ -1,4 +1,4 @@
-import { type Outcome, run, type RunOptions, Running } from './program.ts';
+import { jsonLines, type Outcome, run, type RunOptions, Running } from './program.ts';
 import { Terminal, type TerminalSize } from './terminal.ts';
 
 /** What the tests run beside kubectl, on the same kubeconfig. */
@@ -7,6 +7,9 @@ export interface ClientTools {
   readonly helm: string;
   readonly clientGo: string;
 }
+
+/** Flags of the client-go program; several values repeat a flag. */
+type Flags = Readonly<Record<string, string | number | true | readonly string[]>>;
 
 /** Stock clients with one kubeconfig: kubectl, helm, and the program over client-go. */
 export class Clients {
@@ -58,30 +61,16 @@ export class Clients {
   }
 
   /** Starts the client-go program (`tools/clientgo`). */
-  startClientGo(
-    command: string,
-    flags: Readonly<Record<string, string | number | true>>,
-    args: string[] = [],
-  ): Running {
-    const flagWords = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
+  startClientGo(command: string, flags: Flags, args: string[] = []): Running {
+    const flagWords = Object.entries(flags).flatMap(([name, value]) => [value].flat().map((one) => `--${name}=${one}`));
     const words = [command, `--kubeconfig=${this.kubeconfig}`, ...flagWords, '--', ...args];
     return new Running([this.#tools.clientGo, ...words], this.#with({}));
   }
 
   /** Runs the client-go program, which has to succeed. @returns its lines. */
-  async clientGo(
-    command: string,
-    flags: Readonly<Record<string, string | number | true>>,
-    args: string[] = [],
-  ): Promise<unknown[]> {
-    const running = this.startClientGo(command, flags, args);
-    const { stdout } = await running.exited.then((outcome) => ({
-      stdout: stdoutOf('clientgo', [command, ...args], outcome),
-    }));
-    return stdout
-      .split('\n')
-      .slice(0, -1)
-      .map((line): unknown => JSON.parse(line));
+  async clientGo(command: string, flags: Flags, args: string[] = []): Promise<unknown[]> {
+    const outcome = await this.startClientGo(command, flags, args).exited;
+    return jsonLines(stdoutOf('clientgo', [command, ...args], outcome));
   }
 
   #with(options: RunOptions): RunOptions {
