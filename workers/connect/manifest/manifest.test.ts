@@ -150,7 +150,8 @@ test.each(HOSTILE)('nothing is injected through any value: %o', async (text) => 
       'outrider.dev/cluster': text,
       'outrider.dev/cluster-name': text,
     });
-    expect(named(all, 'Secret', 'outrider-registration')['stringData']).toEqual({ token: text });
+    const { token } = named(all, 'Secret', 'outrider-registration')['data'];
+    expect(Buffer.from(token, 'base64').toString()).toBe(text);
     expect(named(all, 'ConfigMap', 'outrider-agent')['data']).toEqual({ server: text, 'ca.crt': text });
     expect(named(all, 'Deployment', 'outrider-agent')['spec'].template.spec.containers[0].image).toBe(text);
   }

@@ -15,6 +15,8 @@ export interface ManifestFacts {
   readonly registrationToken: string;
 }
 
+const base64 = (text: string): string => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
+
 const metadata = (name: string) => ({ name, namespace: NAMESPACE, labels: LABELS });
 
 /** The restricted profile of Pod Security Standards, enforced; the agent needs nothing beyond it. */
@@ -53,7 +55,8 @@ export async function manifest(facts: ManifestFacts): Promise<string> {
         kind: 'Secret',
         metadata: metadata(REGISTRATION_SECRET),
         type: 'Opaque',
-        stringData: { token: registrationToken },
+        // Not stringData, which the API server never gives back: every apply would find it changed.
+        data: { token: base64(registrationToken) },
       },
     },
     {
