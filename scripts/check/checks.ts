@@ -9,7 +9,7 @@ const TYPES = ['types', 'workers/worker-configuration.d.ts', '--include-runtime=
 /** All that `npm run check` asks, in the order in which it starts: the slow ones first. */
 export const CHECKS: Readonly<Record<string, () => Promise<Finished>>> = {
   'types of bindings': () => runTool('wrangler', ...TYPES, '--check'),
-  // Forced: tsc 7.0.2 takes an old verdict for a new one when only `lib` changed, and all of it takes a second.
+  // Forced: tsc 7.0.2 takes an old verdict for a new one when only `lib` changed, and all of it takes seconds.
   types: () => runTool('tsc', '--build', '--force', '--pretty', 'false'),
   lint: () => runTool('oxlint', '--deny-warnings', '--type-aware'),
   'dead code': () => runTool('knip', '--no-progress'),
