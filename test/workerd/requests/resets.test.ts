@@ -10,7 +10,7 @@ beforeEach(async () => {
   world = await makeWorld();
 });
 afterEach(async () => {
-  await expect.poll(async () => (await world.status()).streams).toBe(0);
+  await world.quiet();
   await world.end();
 });
 

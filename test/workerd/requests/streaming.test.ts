@@ -9,7 +9,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   // Nothing of any exchange is left.
-  await expect.poll(async () => (await world.status()).streams).toBe(0);
+  await world.quiet();
   await world.end();
 });
 

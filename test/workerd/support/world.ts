@@ -1,4 +1,5 @@
 import { env, exports } from 'cloudflare:workers';
+import { vi } from 'vitest';
 import type { Principal } from '#schema/access.ts';
 import { newTokenId, newUserId } from '#schema/ids.ts';
 import { signAgentCredential } from '#workers/authn/agent-credential.ts';
@@ -78,6 +79,14 @@ export class World implements Home {
 
   async status(): Promise<{ tunnels: { instance: string; role: string; state: string }[]; streams: number }> {
     return await (await this.stub()).status();
+  }
+
+  /** Nothing of any exchange is left: rejects where a stream stays. */
+  async quiet(): Promise<void> {
+    await vi.waitFor(async () => {
+      const { streams } = await this.status();
+      if (streams > 0) throw new Error(`${streams} streams are left`);
+    });
   }
 
   /** Ends every tunnel of the test. */

@@ -117,7 +117,9 @@ class Bridge implements Exchange {
     const { code, reason } = decodeClose(payload);
     this.#closeClient(code, reason);
     this.#upload.discard();
-    this.stream.end();
+    // What still waits for credit would keep the stream, for nobody who reads it.
+    if (this.stream.queued > 0) this.stream.reset(ProtocolCode.CANCELLED, 'the WebSocket is closed');
+    else this.stream.end();
   }
 
   onReset(code: number, reason: string): void {
@@ -148,12 +150,17 @@ class Bridge implements Exchange {
 
   #clientClosed(code: number, reason: string): void {
     if (this.#closed) return;
+    if (code === 1006) {
+      this.#clientLost();
+      return;
+    }
     this.#closed = true;
-    if (code === 1006) this.#clientLost();
-    else this.#upload.end(encodeClose({ code, reason }));
+    this.#upload.end(encodeClose({ code, reason }));
   }
 
+  /** An error that follows a close says nothing: what the client sent before it closed is still on its way. */
   #clientLost(): void {
+    if (this.#closed) return;
     this.#closed = true;
     this.#upload.discard();
     this.stream.reset(ProtocolCode.CANCELLED, 'the client went away');
