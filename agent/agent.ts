@@ -77,7 +77,12 @@ export async function startAgent(config: Config, log: Logger): Promise<Agent> {
     metrics: () => metrics.text(),
     metricsContentType: metrics.contentType,
   });
-  log.info('the agent has started', { version: AGENT_VERSION, server: server.origin, apiServer: api.origin });
+  log.info('the agent has started', {
+    version: AGENT_VERSION,
+    server: server.origin,
+    apiServer: api.origin,
+    statusPort: status.port,
+  });
   const running = runner.run();
   const end = async (): Promise<void> => {
     await running;

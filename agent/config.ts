@@ -20,7 +20,6 @@ const SETTINGS = {
   apiServerCaFile: { env: 'OUTRIDER_API_SERVER_CA_FILE', flag: 'api-server-ca-file' },
   apiServerTokenFile: { env: 'OUTRIDER_API_SERVER_TOKEN_FILE', flag: 'api-server-token-file' },
 } as const;
-type Setting = keyof typeof SETTINGS;
 
 /** An https origin without path, user or query: credentials in URLs end up in logs. */
 const HttpsOrigin = z.url({ protocol: /^https$/, error: 'must be an https:// URL' }).refine(
@@ -92,10 +91,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv = pro
 function readFlags(args: readonly string[]): Record<string, string | undefined> {
   const options = Object.fromEntries(Object.values(SETTINGS).map(({ flag }) => [flag, { type: 'string' as const }]));
   try {
-    return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values as Record<
-      string,
-      string
-    >;
+    return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
   } catch (error) {
     throw new ConfigError(error instanceof Error ? error.message : 'bad flags');
   }
@@ -117,8 +113,8 @@ function serviceOrigin(env: NodeJS.ProcessEnv): string | undefined {
 function explain(issue: z.core.$ZodIssue): string {
   const [name, part] = issue.path;
   if (name === 'proxy') return `${part === 'url' ? 'HTTPS_PROXY' : 'NO_PROXY'}: ${issue.message}`;
-  const setting = SETTINGS[name as Setting];
-  const where = `${setting.env} (--${setting.flag})`;
+  const setting = new Map<unknown, { env: string; flag: string }>(Object.entries(SETTINGS)).get(name);
+  const where = setting === undefined ? String(name) : `${setting.env} (--${setting.flag})`;
   const missing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
   if (!missing) return `${where}: ${issue.message}`;
   const hint = name === 'apiServer' ? '; outside a cluster it must be given' : '';

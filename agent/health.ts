@@ -1,5 +1,4 @@
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 
 /** What the status server shows. */
 export interface StatusSources {
@@ -44,9 +43,9 @@ export async function serveStatus(address: string, port: number, sources: Status
       .catch(() => plain(500, 'internal error'))
       .then(({ status, type, body }) => response.writeHead(status, { 'content-type': type }).end(body));
   });
-  await listen(server, port, address);
+  const bound = await listen(server, port, address);
   return {
-    port: (server.address() as AddressInfo).port,
+    port: bound,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -55,14 +54,15 @@ export async function serveStatus(address: string, port: number, sources: Status
   };
 }
 
-function listen(server: Server, port: number, address: string): Promise<void> {
+function listen(server: Server, port: number, address: string): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, address, () => {
       server.off('error', reject);
       // The status page is never a reason to go on living.
       server.unref();
-      resolve();
+      const at = server.address();
+      resolve(at === null || typeof at === 'string' ? port : at.port);
     });
   });
 }

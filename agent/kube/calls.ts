@@ -140,11 +140,10 @@ async function send(dispatcher: Dispatcher, request: RequestContext): Promise<Re
     signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
   });
   const bytes = await readBounded(answer);
-  const fields = Object.entries(headers).map(([name, value]) => [
-    name,
-    Array.isArray(value) ? value.join(', ') : (value ?? ''),
-  ]);
-  return new ResponseContext(statusCode, Object.fromEntries(fields) as Record<string, string>, {
+  const fields: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers))
+    fields[name] = Array.isArray(value) ? value.join(', ') : (value ?? '');
+  return new ResponseContext(statusCode, fields, {
     text: () => Promise.resolve(bytes.toString('utf8')),
     binary: () => Promise.resolve(bytes),
     stream: () => null,

@@ -1,4 +1,4 @@
-import WebSocket from 'ws';
+import { type ClientOptions, WebSocket } from 'ws';
 import { HELLO_TIMEOUT_MS, MAX_MESSAGE_BYTES } from '#schema/protocol/limits.ts';
 import type { Egress } from './egress.ts';
 import { readAnswer, refusalOf } from './plane.ts';
@@ -17,7 +17,7 @@ export function dial(server: URL, credential: string, egress: Egress, signal: Ab
   const url = new URL(TUNNEL_PATH, server);
   url.protocol = 'wss:';
   return new Promise((resolve, reject) => {
-    const options: WebSocket.ClientOptions & { closeTimeout: number } = {
+    const options: ClientOptions & { closeTimeout: number } = {
       headers: { authorization: `Bearer ${credential}` },
       ...(egress.agent === undefined ? {} : { agent: egress.agent }),
       ...(egress.ca === undefined ? {} : { ca: egress.ca }),

@@ -1,6 +1,6 @@
 import type { webcrypto } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type WebSocket from 'ws';
+import type { WebSocket } from 'ws';
 import { AGENT_LIMITS, DRAIN_MS } from '#schema/protocol/limits.ts';
 import type { AgentRole } from '#schema/protocol/hello.ts';
 import type { Stream } from '#schema/protocol/stream.ts';

@@ -1,4 +1,4 @@
-import type WebSocket from 'ws';
+import type { WebSocket } from 'ws';
 import { CLOSE_CODE_BASE, codeName, ProtocolCode, type ProtocolError } from '#schema/protocol/codes.ts';
 import { HELLO_TIMEOUT_MS, PING_INTERVAL_MS, SILENCE_MS } from '#schema/protocol/limits.ts';
 import { Session, type SessionHandler } from '#schema/protocol/session.ts';

@@ -201,9 +201,9 @@ class HttpExchange implements StreamHandler, Dispatcher.DispatchHandler {
     this.#upstream.pool.dispatch(
       {
         path: toWire(target),
-        method: method as Dispatcher.HttpMethod,
+        method,
         headers,
-        // undici takes any async iterable; its types name only streams.
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- undici takes any async iterable, its types name only streams
         body: body as Readable | Buffer | null,
         // A kept connection stays good after DELETE with a body and after HEAD: the API server is no broken server.
         reset: false,

@@ -116,7 +116,7 @@ async function updateSecret(
     if (data === null) return current;
     try {
       // With the resourceVersion that was read: the API server refuses it when the Secret has changed since.
-      return await kube.replaceSecret({ ...current, data: { ...current.data, ...data } });
+      return await kube.replaceSecret(Object.assign(current, { data: { ...current.data, ...data } }));
     } catch (error) {
       if (!isConflict(error) || conflicts >= MAX_CONFLICTS) throw error;
     }
