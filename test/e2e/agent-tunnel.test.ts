@@ -67,7 +67,7 @@ describe.each([
     await exchange.until(() => exchange.received > 0);
     const stopped = agent.stop();
     await expect.poll(() => tunnel.goaways.map(({ code }) => code)).toEqual([ProtocolCode.DRAIN]);
-    expect(() => tunnel.http({ target: '/new' })).toThrow();
+    expect(() => tunnel.http({ target: '/new' })).toThrow('');
     finish();
     expect(await exchange.text()).toBe('begun and finished');
     const [code] = await tunnel.closed;

@@ -1,4 +1,5 @@
-import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import type { TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
 import { decodeClose, encodeClose, isSendableCloseCode, NO_CLOSE_CODE } from '#schema/protocol/close.ts';
 import { ProtocolCode, ProtocolError } from '#schema/protocol/codes.ts';
@@ -66,8 +67,9 @@ class UpgradeExchange implements StreamHandler {
   readonly #acceptTimer: NodeJS.Timeout;
   #pingTimer: NodeJS.Timeout | undefined;
   #socket: WebSocket | null = null;
+  #connection: TLSSocket | null = null;
   /** An answer other than 101, which goes on as an ordinary response. */
-  #answer: { request: ClientRequest; response: IncomingMessage } | null = null;
+  #answer: IncomingMessage | null = null;
   #connected = false;
   /** The request may have left. */
   #sent = false;
@@ -103,6 +105,7 @@ class UpgradeExchange implements StreamHandler {
         connection.once('secureConnect', () => {
           this.#sent = true;
         });
+        this.#connection = connection;
         return connection;
       },
       followRedirects: false,
@@ -120,7 +123,7 @@ class UpgradeExchange implements StreamHandler {
     this.#socket = socket;
     socket.on('upgrade', (response) => this.#upgraded(socket, response));
     socket.on('open', () => this.#opened(socket));
-    socket.on('unexpected-response', (request, response) => this.#answered(request, response));
+    socket.on('unexpected-response', (_request, response) => this.#answered(response));
     socket.on('message', (data: Buffer, binary) => this.#message(socket, data, binary));
     socket.on('close', (code, reason) => this.#closed(code, reason));
     socket.on('error', (error) => this.broke(error));
@@ -169,7 +172,7 @@ class UpgradeExchange implements StreamHandler {
   }
 
   onWritable(): void {
-    if (this.#answer !== null) this.#answer.response.resume();
+    if (this.#answer !== null) this.#answer.resume();
     else if (this.#connected) this.#socket?.resume();
   }
 
@@ -207,12 +210,9 @@ class UpgradeExchange implements StreamHandler {
     this.#pingTimer = setInterval(() => socket.ping(), UPSTREAM_PING_MS);
   }
 
-  #answered(request: ClientRequest, response: IncomingMessage): void {
-    if (this.#over) {
-      request.destroy();
-      return;
-    }
-    this.#answer = { request, response };
+  #answered(response: IncomingMessage): void {
+    if (this.#over) return;
+    this.#answer = response;
     const status = response.statusCode ?? 502;
     if (status === 401) this.#upstream.proxy.refused();
     if (!this.#answerHead(status, fromRaw(response.rawHeaders))) return;
@@ -224,8 +224,8 @@ class UpgradeExchange implements StreamHandler {
       if (!this.#finish()) return;
       this.#stream.end();
       this.#metrics.answered(status);
-      // A connection whose upgrade failed is never used again (CVE-2018-1002105).
-      request.destroy();
+      // A connection whose upgrade failed is never used again (CVE-2018-1002105). Not by the request: it takes itself for done.
+      this.#connection?.destroy();
     });
   }
 
@@ -275,8 +275,8 @@ class UpgradeExchange implements StreamHandler {
   }
 
   #drop(): void {
-    this.#answer?.request.destroy();
     this.#socket?.terminate();
+    this.#connection?.destroy();
   }
 
   #finish(): boolean {
