@@ -2,9 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-
-import { build } from 'esbuild';
-
+import { bundleAgent } from '../image/bundle.ts';
 import { auditBundle, metafileSchema } from './bundle-audit.ts';
 import type { BundlePolicy } from './bundle-audit.ts';
 import { PROJECT, runTool } from './process.ts';
@@ -59,7 +57,7 @@ const AGENT: BundlePolicy = {
   folders: ['agent', 'schema'],
   supplied: (module) => isBuiltin(module) || NATIVE_EXTRAS.has(module),
   // It is resident on every cluster: 80 MiB bundled against 128 when client-node is imported whole.
-  maxBytes: 8_000_000,
+  maxBytes: 3_000_000,
 };
 
 /** Bundles the Worker as a deployment would, without one, and judges what is in it. */
@@ -76,17 +74,7 @@ export async function checkWorkerBundle(): Promise<Finished> {
 
 /** Bundles the agent as its image does, and judges what is in it. */
 export async function checkAgentBundle(): Promise<Finished> {
-  const { metafile } = await build({
-    absWorkingDir: PROJECT,
-    entryPoints: ['agent/main.ts'],
-    bundle: true,
-    write: false,
-    metafile: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node24',
-    logLevel: 'silent',
-  });
+  const { metafile } = await bundleAgent();
   return verdict(metafile, AGENT);
 }
 

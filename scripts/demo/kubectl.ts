@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { dirname, join } from 'node:path';
 import { cleanEnvironment, diesWithParent } from './processes.ts';
 
 export type KubectlOptions = {
@@ -21,7 +22,12 @@ export function runKubectl(program: string, args: readonly string[], options: Ku
   const { kubeconfig, input, signal } = options;
   const [command = '', ...rest] = diesWithParent([program, ...args], 'KILL');
   // Proxy variables are left out with the rest: the API server is on this machine.
-  const env = { ...cleanEnvironment(), KUBECONFIG: kubeconfig };
+  // Without a home kubectl would keep its cache in the current folder.
+  const env = {
+    ...cleanEnvironment(),
+    KUBECONFIG: kubeconfig,
+    KUBECACHEDIR: join(dirname(kubeconfig), 'kubectl-cache'),
+  };
   return new Promise((resolve, reject) => {
     const child = spawn(command, rest, { env, stdio: ['pipe', 'pipe', 'pipe'] });
     const stop = (): void => void child.kill('SIGTERM');

@@ -27,10 +27,34 @@ export interface Call<T> {
  * @throws {Problem} for any answer but 2xx with the body expected.
  */
 export async function call<T>(plane: Plane, { method, path, token, body, answer }: Call<T>): Promise<T> {
-  const what = `${method} ${path}`;
+  const answered = await ask(plane, { method, path, token }, body === undefined ? undefined : JSON.stringify(body));
+  try {
+    return answer.parse(JSON.parse(answered));
+  } catch (error) {
+    // The body stays out of the message: it may hold a credential.
+    throw new Problem(`the plane answered ${method} ${path} with a body of another shape`, { cause: error });
+  }
+}
+
+/**
+ * Fetches a text: a manifest, a kubeconfig. As {@link call}, and just as strict.
+ *
+ * @throws {Problem} for any answer but 2xx.
+ */
+export const fetchText = async (plane: Plane, { path, token }: { path: string; token?: string }): Promise<string> =>
+  await ask(plane, { method: 'GET', path, token }, undefined);
+
+interface Head {
+  method: string;
+  path: string;
+  token: string | undefined;
+}
+
+async function ask(plane: Plane, head: Head, body: string | undefined): Promise<string> {
+  const what = `${head.method} ${loggable(head.path)}`;
   let outcome: { status: number; body: string };
   try {
-    outcome = await send(plane, { method, path, token }, body === undefined ? undefined : JSON.stringify(body));
+    outcome = await send(plane, head, body);
   } catch (error) {
     throw new Problem(`the plane did not answer ${what}: ${reasonOf(error)}`, { cause: error });
   }
@@ -38,19 +62,13 @@ export async function call<T>(plane: Plane, { method, path, token, body, answer 
     const quoted = outcome.body.slice(0, QUOTED_CHARACTERS).replaceAll(/\s+/g, ' ');
     throw new Problem(`the plane answered ${what} with ${outcome.status}: ${quoted}`);
   }
-  try {
-    return answer.parse(JSON.parse(outcome.body));
-  } catch (error) {
-    // The body stays out of the message: it may hold a credential.
-    throw new Problem(`the plane answered ${what} with a body of another shape`, { cause: error });
-  }
+  return outcome.body;
 }
 
-async function send(
-  plane: Plane,
-  head: { method: string; path: string; token: string },
-  body: string | undefined,
-): Promise<{ status: number; body: string }> {
+/** A manifest's path is a registration token. */
+const loggable = (path: string): string => path.replace(/^\/import\/.*/, '/import/…');
+
+async function send(plane: Plane, head: Head, body: string | undefined): Promise<{ status: number; body: string }> {
   const url = new URL(head.path, plane.url);
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number; body: string }>();
   const outgoing = request(
@@ -61,7 +79,7 @@ async function send(
       path: url.pathname,
       headers: {
         host: url.host,
-        authorization: `Bearer ${head.token}`,
+        ...(head.token !== undefined && { authorization: `Bearer ${head.token}` }),
         ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
       },
       agent: false,

@@ -13,7 +13,8 @@ export interface Base {
 
 /** What `npm start` was asked for, checked. */
 export interface Options {
-  readonly host: string;
+  /** None: the default of what is started. */
+  readonly host: string | undefined;
   readonly port: number;
   readonly dataDir: string;
   readonly url: string | undefined;
@@ -21,6 +22,7 @@ export interface Options {
   readonly certificate: { readonly certificateFile: string; readonly keyFile: string } | undefined;
   readonly agentImage: string | undefined;
   readonly json: boolean;
+  readonly demo: boolean;
   readonly help: boolean;
 }
 
@@ -36,6 +38,8 @@ Usage: npm start -- [option…]
   --cert <file>         certificate chain in PEM, instead of one by the plane's own CA
   --key <file>          its private key in PEM
   --agent-image <ref>   image of the agent that imported clusters run
+  --demo                also run a real Kubernetes cluster here and import it (Linux, as root, with Go); the plane
+                        then listens on that cluster's address for this machine
   --json                print one line of JSON when ready, for scripts (npm's own lines go with npm start --silent)
   --help                print this
 
@@ -60,7 +64,7 @@ const IMAGE = /^[a-z0-9][A-Za-z0-9._/:@-]{0,254}$/;
 export function readOptions(arguments_: readonly string[], base: Base): Options {
   const given = parse(arguments_);
   return {
-    host: checkHost(given.host ?? '127.0.0.1'),
+    host: given.host === undefined ? undefined : checkHost(given.host),
     port: checkPort(given.port ?? String(DEFAULT_PORT)),
     dataDir:
       given['data-dir'] === undefined
@@ -71,6 +75,7 @@ export function readOptions(arguments_: readonly string[], base: Base): Options 
     certificate: checkCertificate(given.cert, given.key, given.san ?? [], base),
     agentImage: given['agent-image'] === undefined ? undefined : checkImage(given['agent-image']),
     json: given.json ?? false,
+    demo: given.demo ?? false,
     help: given.help ?? false,
   };
 }
@@ -93,6 +98,7 @@ function parse(arguments_: readonly string[]) {
         key: { type: 'string' },
         'agent-image': { type: 'string' },
         json: { type: 'boolean' },
+        demo: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
     });

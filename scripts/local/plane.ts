@@ -65,6 +65,8 @@ export interface Plane {
   readonly host: string;
   readonly port: number;
   readonly dataDir: DataDir;
+  /** Image reference that imported clusters run. */
+  readonly agentImage: string;
   /** Signs the tokens that it issues. */
   readonly signingKey: SigningKey;
   /** Process id of workerd, which changes with a restart; undefined while it is down. */
@@ -120,10 +122,11 @@ async function startIn(dir: DataDir, options: PlaneOptions): Promise<Plane> {
     await migrate({ folder: dir.d1, binding, migrations, log });
   }
 
+  const agentImage = options.agentImage ?? (await defaultAgentImage());
   const texts = textsFor(manifest, {
     PUBLIC_URL: url,
     PUBLIC_CA: certificate.ca,
-    AGENT_IMAGE: options.agentImage ?? (await defaultAgentImage()),
+    AGENT_IMAGE: agentImage,
     SIGNING_KEYS: JSON.stringify(secrets.signingKeys),
     CLUSTER_ID_KEY: secrets.clusterIdKey,
   });
@@ -166,6 +169,7 @@ async function startIn(dir: DataDir, options: PlaneOptions): Promise<Plane> {
     host: dialable(host),
     port,
     dataDir: dir,
+    agentImage,
     signingKey,
     get pid() {
       return supervisor.pid;

@@ -26,16 +26,28 @@ const clusterAnswer = z.object({
 const clustersAnswer = z.object({ items: z.array(clusterAnswer) });
 const registrationAnswer = z.object({ importCommand: z.string() });
 
+/** The first administrator. The password is null once its owner has changed it, or when the file that held it is gone: nobody here knows it then. */
+export interface Administrator {
+  readonly id: string;
+  readonly username: string;
+  readonly password: string | null;
+}
+
 /** What the first person needs to begin. */
 export interface FirstSteps {
-  /** The password is null once its owner has changed it, or when the file that held it is gone: nobody here knows it then. */
-  readonly administrator: { readonly id: string; readonly username: string; readonly password: string | null };
+  readonly administrator: Administrator;
   /** Imports the first cluster; null once that has connected, or when there are others. */
   readonly importCommand: string | null;
 }
 
 /** Makes the first administrator and the first cluster, where there is none; asked again, it changes nothing. */
 export async function setUp(plane: Plane): Promise<FirstSteps> {
+  const administrator = await setUpAdministrator(plane);
+  return { administrator, importCommand: await importCommand(plane, administrator.id) };
+}
+
+/** Makes the first administrator where there is none; asked again, it changes nothing. */
+export async function setUpAdministrator(plane: Plane): Promise<Administrator> {
   const { password, isNew } = await firstPassword(plane);
   const { user, passwordPending, created } = await call(plane, {
     method: 'PUT',
@@ -47,10 +59,7 @@ export async function setUp(plane: Plane): Promise<FirstSteps> {
   // One made just now is right only if it was taken: else the administrator was given another before.
   const isRight = passwordPending && (created || !isNew);
   if (!isRight) await rm(plane.dataDir.firstPasswordFile, { force: true });
-  return {
-    administrator: { id: user.id, username: user.username, password: isRight ? password : null },
-    importCommand: await importCommand(plane, user.id),
-  };
+  return { id: user.id, username: user.username, password: isRight ? password : null };
 }
 
 /** Kept in a file before the plane hears of it, so that a crash between the two loses nothing. */
