@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { bundleAgent } from '../image/bundle.ts';
 import { auditBundle, metafileSchema } from './bundle-audit.ts';
 import type { BundlePolicy } from './bundle-audit.ts';
-import { PROJECT, runTool } from './process.ts';
+import { runTool } from './process.ts';
 import type { Finished } from './process.ts';
 
 const NODE_SOCKETS = 'it speaks through sockets of Node, which the edge has not';
