@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { AccessSnapshot, Principal } from '#schema/access.ts';
-import { decide, type RequestFacts } from './policy.ts';
+import { decide } from './policy.ts';
+import type { RequestFacts } from './read-only.ts';
 
 const CLUSTER = 'c-gaaaaaaaaaabbbbbbbb';
 const NOW = 1_000_000;

@@ -1,13 +1,6 @@
 import { AUTHENTICATED_GROUP, type AccessSnapshot, type Person, type Principal } from '#schema/access.ts';
 import type { ErrorCode } from '#schema/errors.ts';
-import { refusedToReadOnly } from './read-only.ts';
-
-/** What a decision needs to know of a request. `target`: path and query as the API server will see them. */
-export interface RequestFacts {
-  method: string;
-  target: string;
-  upgrade: boolean;
-}
+import { refusedToReadOnly, type RequestFacts } from './read-only.ts';
 
 /** Who the API server is told is calling. */
 export interface Identity {

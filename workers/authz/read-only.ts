@@ -1,4 +1,9 @@
-import type { RequestFacts } from './policy.ts';
+/** What a decision needs to know of a request. `target`: path and query as the API server will see them. */
+export interface RequestFacts {
+  method: string;
+  target: string;
+  upgrade: boolean;
+}
 
 /** Verbs of HTTP that Kubernetes maps to get, list and watch (`apiserver/pkg/endpoints/request/requestinfo.go`). */
 const READING = new Set(['GET', 'HEAD', 'OPTIONS']);

@@ -1,6 +1,7 @@
 import type { AccessSnapshot, Principal } from '#schema/access.ts';
 import { OutriderError } from '#schema/errors.ts';
-import { decide, type Identity, type RequestFacts } from '../authz/policy.ts';
+import { decide, type Identity } from '../authz/policy.ts';
+import type { RequestFacts } from '../authz/read-only.ts';
 import { UNKNOWN_FOR_MS } from './limits.ts';
 
 /** What the snapshot's holder asks of its object. */

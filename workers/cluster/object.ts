@@ -11,7 +11,7 @@ import { statusOfError } from '../status.ts';
 import { recordConnection } from '../store/clusters.ts';
 import { Access } from './access.ts';
 import { PRINCIPAL_HEADER, REQUEST_ID_HEADER, requestFields } from './fields.ts';
-import { Sockets } from './sockets.ts';
+import { Sockets, type TunnelStatus } from './sockets.ts';
 import { Storage } from './storage.ts';
 import { serveHttp } from './streams/http.ts';
 import { Spill } from './streams/spill.ts';
@@ -19,17 +19,6 @@ import { serveUpgrade } from './streams/upgrade.ts';
 import { isObjectOf } from './stub.ts';
 import { CONNECT_PATH, proxyUrl } from './target.ts';
 import type { Settled } from './tunnels/attachment.ts';
-
-/** A tunnel as an administrator sees it. */
-export interface TunnelStatus {
-  instance: string;
-  role: 'cluster' | 'node';
-  state: 'active' | 'standby' | 'draining';
-  /** Epoch ms. */
-  since: number;
-  agentVersion: string;
-  kubernetesVersion: string;
-}
 
 /** One downstream cluster: its tunnels, its access snapshot, and every request to it. A switchboard; the parts do the work. */
 export class Cluster extends DurableObject<Env> {

@@ -4,7 +4,6 @@ import { CLOSE_CODE_BASE, ProtocolCode, ProtocolError } from '#schema/protocol/c
 import { HELLO_TIMEOUT_MS } from '#schema/protocol/limits.ts';
 import { log } from '../log.ts';
 import { MAX_TUNNELS } from './limits.ts';
-import type { TunnelStatus } from './object.ts';
 import type { Storage } from './storage.ts';
 import { Attachment, type Challenged, type Settled } from './tunnels/attachment.ts';
 import { challenge, settle } from './tunnels/handshake.ts';
@@ -13,6 +12,17 @@ import { Tunnel } from './tunnels/tunnel.ts';
 
 /** A tunnel that was lost so long ago that nobody waits for it. */
 const NEVER = 0;
+
+/** A tunnel as an administrator sees it. */
+export interface TunnelStatus {
+  instance: string;
+  role: 'cluster' | 'node';
+  state: 'active' | 'standby' | 'draining';
+  /** Epoch ms. */
+  since: number;
+  agentVersion: string;
+  kubernetesVersion: string;
+}
 
 /** What the sockets ask of their object. */
 export interface SocketsDeps {

@@ -52,7 +52,7 @@ function depsOf(request: Request, env: Env, config: Config, context: ExecutionCo
       waitUntil: (work) => context.waitUntil(work),
     }),
     now: Math.floor(Date.now() / 1000),
-    address: request.headers.get('cf-connecting-ip'),
+    address: clientAddress(request),
     newClusterId: async () => await newClusterId(config),
     clusterStatus: async (clusterId) => {
       const stub = await clusterObject(env, config, clusterId);
@@ -60,6 +60,12 @@ function depsOf(request: Request, env: Env, config: Config, context: ExecutionCo
       return await stub.status();
     },
   };
+}
+
+/** Who dials, for throttles: the edge sets a field; a plain workerd says `address:port`, and its configuration removes the field where a client sends it. */
+function clientAddress(request: Request): string | null {
+  const peer = request.cf?.['clientIp'];
+  return request.headers.get('cf-connecting-ip') ?? (typeof peer === 'string' ? peer.replace(/:\d+$/, '') : null);
 }
 
 /** One dispatcher for the plane. */
