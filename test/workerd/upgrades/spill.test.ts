@@ -35,7 +35,7 @@ async function open(agent: ScriptedAgent): Promise<{ client: SocketClient; clust
 }
 
 async function sha256(bytes: Uint8Array): Promise<string> {
-  const hash = await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>);
+  const hash = await crypto.subtle.digest('SHA-256', bytes);
   return [...new Uint8Array(hash)].map((octet) => octet.toString(16).padStart(2, '0')).join('');
 }
 
