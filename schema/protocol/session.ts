@@ -350,8 +350,6 @@ export class Session {
   }
 
   #drop(stream: Stream, code: number, reason: string): void {
-    // The owner of another stream that was dropped just now may have reset this one; it hears nothing more then.
-    if (stream.gone) return;
     stream.release();
     quietly(() => stream.handler.onReset(code, reason));
   }

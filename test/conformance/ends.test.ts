@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest';
 
 import { encodeClose } from '#schema/protocol/close.ts';
 import { ProtocolCode, ProtocolError } from '#schema/protocol/codes.ts';
+import { decodeFrames } from '#schema/protocol/decode.ts';
+import { FrameType } from '#schema/protocol/frame.ts';
 import { LAST_SEQUENCE } from '#schema/protocol/limits.ts';
 import { random, utf8 } from './link.ts';
 import { body, expectWholeCredit, Owner, World } from './owner.ts';
@@ -130,6 +132,48 @@ describe('an owner', () => {
     plane.stream?.reset(CANCELLED, '');
     expect(world.link.plane.session.pull()).toBe(null);
     expectWholeCredit(world);
+  });
+
+  test('that resets its stream from a verb hears nothing more, FIN and its own fault included', () => {
+    for (const fault of [false, true]) {
+      const world = new World();
+      const { plane, agent } = world.open(new Owner(1), new Owner(2), true);
+      agent.onOpened = () => {
+        agent.stream?.head(utf8('200'));
+        agent.send(10, 10, 1);
+      };
+      plane.onData = () => {
+        plane.stream?.reset(CANCELLED, '');
+        if (fault) throw new Error('after its own reset');
+      };
+      world.link.run();
+      expect(plane.heard).toEqual(['head 200']);
+      expectWholeCredit(world);
+    }
+  });
+
+  test('that gives two heads is at fault itself, and one of a stream that is gone is not queued', () => {
+    const world = new World();
+    const [first, second] = [world.open(), world.open()];
+    world.link.run();
+    first.agent.stream?.head(utf8('200'));
+    expect(() => first.agent.stream?.head(utf8('200'))).toThrow('one head');
+    second.agent.stream?.reset(CANCELLED, '');
+    second.agent.stream?.head(utf8('200'));
+    expect(second.agent.stream?.queued).toBe(0);
+  });
+
+  test('that consumes after the peer has ended gives credit to the session only', () => {
+    const world = new World();
+    const { plane, agent } = world.open(new Owner(1), new Owner(2, false));
+    plane.send(65_536, 65_536, 2);
+    world.link.run();
+    agent.consume(65_536);
+    const types: [type: number, sequence: number][] = [];
+    decodeFrames(world.link.agent.session.pull() ?? new Uint8Array(0), ({ type, sequence }) =>
+      types.push([type, sequence]),
+    );
+    expect(types).toEqual([[FrameType.WINDOW, 0]]);
   });
 
   test('that throws loses its own stream, with INTERNAL, and hears so; the others go on', () => {

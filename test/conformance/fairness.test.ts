@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { decodeFrames } from '#schema/protocol/decode.ts';
-import { FrameType, type Frame } from '#schema/protocol/frame.ts';
+import { Flag, FrameType, type Frame } from '#schema/protocol/frame.ts';
 import {
   BULK_TURN_BYTES,
   INTERACTIVE_BURST_BYTES,
@@ -10,7 +10,7 @@ import {
   STREAM_QUEUE_LOW,
 } from '#schema/protocol/limits.ts';
 import { utf8, type End } from './link.ts';
-import { body, World, type Owner } from './owner.ts';
+import { body, Owner, World } from './owner.ts';
 
 const WIDE = { streamWindow: 64 * 1024 * 1024, sessionWindow: 256 * 1024 * 1024, maxStreams: 4096 };
 const wide = () => new World({ plane: WIDE, agent: WIDE });
@@ -24,8 +24,8 @@ function next(end: End, maxBytes?: number): Frame[] {
 }
 
 /** Streams that are open at both ends and whose answers have begun. */
-function answered(world: World, count: number): { plane: Owner; agent: Owner }[] {
-  const pairs = Array.from({ length: count }, () => world.open());
+function answered(world: World, count: number, eager = true): { plane: Owner; agent: Owner }[] {
+  const pairs = Array.from({ length: count }, () => world.open(new Owner(1, eager), new Owner(2, eager)));
   world.link.run();
   for (const { agent } of pairs) agent.stream?.head(utf8('200'));
   world.link.run();
@@ -85,6 +85,26 @@ describe('a bulk stream', () => {
   });
 });
 
+test('OPENs go before what other streams send, and bring no body along', () => {
+  const world = wide();
+  const [busy] = answered(world, 1);
+  busy?.plane.stream?.write(body(2, 0, 100));
+  const upload = world.open();
+  upload.plane.stream?.write(new Uint8Array(100));
+  world.open();
+  const { OPEN, DATA } = FrameType;
+  expect(next(world.link.plane).map((frame) => frame.type)).toEqual([OPEN, OPEN, DATA, DATA]);
+});
+
+test('a message of an upgrade stream that is cut says TEXT on every piece, and its end on the last', () => {
+  const world = wide();
+  const { plane } = world.open();
+  world.link.run();
+  plane.stream?.write(new Uint8Array(BULK_TURN_BYTES * 2 + 1), Flag.TEXT | Flag.MESSAGE_END);
+  const flags = next(world.link.plane).map((frame) => frame.flags);
+  expect(flags).toEqual([Flag.TEXT, Flag.TEXT, Flag.TEXT | Flag.MESSAGE_END]);
+});
+
 test('OPENs go in the order of their sequences, though the first brings a large body and the second none', () => {
   const world = wide();
   const upload = world.open();
@@ -123,16 +143,23 @@ describe('writers', () => {
     }
     expect(new Set(heard.map(String))).toEqual(new Set(['true,0', 'false,1']));
     world.link.run();
-    expect(pair?.agent.writable).toBe(1);
+    expect([pair?.agent.writable, stream?.queued]).toEqual([1, 0]);
   });
 
   test('of all streams wait when the session holds too much, and go on when a stream that held much is reset', () => {
-    const world = new World({ plane: { ...WIDE, streamWindow: 1, sessionWindow: 100 }, agent: WIDE });
-    const pairs = answered(world, 200);
+    const world = new World({ plane: { ...WIDE, streamWindow: 1, sessionWindow: 1000 }, agent: WIDE });
+    const pairs = answered(world, 200, false);
     const [patient, ...greedy] = pairs;
     for (const { agent } of greedy) agent.stream?.write(new Uint8Array(SESSION_QUEUE_HIGH / 100));
     expect(patient?.agent.stream?.write(utf8('x'))).toBe(false);
+    const agent = world.link.agent;
+    for (const { plane } of greedy.slice(0, 10)) plane.stream?.reset(1, '');
+    world.link.run();
+    expect(patient?.agent.writable).toBe(0);
+    agent.pendings = 0;
     for (const { plane } of greedy) plane.stream?.reset(1, '');
+    while (world.link.pull(world.link.plane)) world.link.deliver(world.link.plane);
+    expect([agent.pendings > 0, agent.session.pending]).toEqual([true, true]);
     world.link.run();
     expect(patient?.agent.writable).toBe(1);
   });

@@ -90,6 +90,14 @@ describe.each(['plane', 'agent'] as const)('a hostile peer of the %s', (role) =>
     ]);
   });
 
+  test('an answer to a request that was not sent yet ends the session', () => {
+    if (role === 'agent') return;
+    const victim = new Victim(role);
+    victim.act(() => 0.99);
+    victim.receive([FrameType.HEAD, 0, 0, 9, utf8('200')]);
+    expect(victim.errors.map((error) => codeName(error.code))).toEqual(['PROTOCOL_ERROR']);
+  });
+
   test('DATA past the window of the session ends it, though each stream keeps within its own', () => {
     const victim = new Victim(role);
     const fresh = victim.open(4);
@@ -128,8 +136,9 @@ describe.each(['plane', 'agent'] as const)('a hostile peer of the %s', (role) =>
   test('what comes in a message behind the end of the session is not heard', () => {
     const victim = new Victim(role);
     const [first] = victim.owners;
-    victim.receive(DATA(1, 10), [FrameType.GOAWAY, 0, 0, 0, Uint8Array.of(0, 16)], DATA(1, 10));
-    expect([first?.received, victim.errors]).toEqual([10, []]);
+    const goaway: FrameArguments = [FrameType.GOAWAY, 0, 0, 0, Uint8Array.of(0, 16)];
+    victim.receive(DATA(1, 10), goaway, DATA(1, 10), goaway, [FrameType.HEAD, 0, 0, 2, utf8('200')]);
+    expect([first?.received, victim.goaways, victim.errors]).toEqual([10, 1, []]);
     expect(first?.heard.at(-1)).toBe(`reset ${ProtocolCode.TUNNEL_LOST}`);
   });
 

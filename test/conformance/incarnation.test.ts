@@ -70,6 +70,22 @@ describe.each([
     expect(world.link.agent.session.pull()).toBe(null);
   });
 
+  test('what the owner of a stream that had finished consumes late gives no credit of the new one', () => {
+    const world = new World({ plane: NARROW, agent: NARROW, incarnation: before });
+    const old = world.open(new Owner(1), new Owner(2, false));
+    old.agent.onOpened = () => old.agent.stream?.head(utf8('204'), true);
+    old.plane.send(500, 500, 2);
+    world.link.run();
+    expect([old.agent.stream?.done, old.agent.held]).toEqual([true, 500]);
+    world.link.evictPlane(after);
+    const fresh = world.open(new Owner(1), new Owner(2, false));
+    fresh.plane.send(1000, 1000, 2);
+    world.link.run();
+    expect(fresh.agent.held).toBe(1000);
+    old.agent.consume(500);
+    expect(world.link.agent.session.pull()).toBe(null);
+  });
+
   test('GOAWAY of the old one is still heard', () => {
     const { world } = evicted(before, after);
     world.link.agent.session.goaway(DRAIN, 'SIGTERM');
@@ -130,8 +146,8 @@ test('a plane may take its incarnation when HELLO settles: the agent goes on wit
 
 test('an incarnation of more than 16 bits wraps, and touches no other field', () => {
   const world = new World({ incarnation: 0x1_0005 });
-  world.open(new Owner(1), new Owner(2), true);
-  expect(world.link.plane.session.pull()?.subarray(0, 4)).toEqual(Uint8Array.of(FrameType.OPEN, 1, 0, 5));
+  world.open();
+  expect(world.link.plane.session.pull()?.subarray(0, 4)).toEqual(Uint8Array.of(FrameType.OPEN, 0, 0, 5));
 });
 
 test('a stream number is never used twice in a session that outlives its planes', () => {

@@ -28,6 +28,8 @@ export interface End {
   goaways: { code: number; reason: string }[];
   errors: ProtocolError[];
   faults: unknown[];
+  /** How often it said that there is something to send. */
+  pendings: number;
 }
 
 export interface LinkOptions {
@@ -107,7 +109,7 @@ export class Link {
   }
 
   #end(role: SessionRole, incarnation: number): End {
-    const end = { role, sent: [], goaways: [], errors: [], faults: [] };
+    const end: Omit<End, 'session'> = { role, sent: [], goaways: [], errors: [], faults: [], pendings: 0 };
     return Object.assign(end, { session: this.#session(end, incarnation) });
   }
 
@@ -116,7 +118,9 @@ export class Link {
       onOpen: (stream, head) => this.#options.onOpen?.(stream, head),
       onHello: () => undefined,
       onGoaway: (code, reason) => end.goaways.push({ code, reason }),
-      onPending: () => undefined,
+      onPending: () => {
+        end.pendings++;
+      },
       onError: (error) => end.errors.push(error),
       onFault: (error) => end.faults.push(error),
     };

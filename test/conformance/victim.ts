@@ -19,6 +19,7 @@ export class Victim {
 
   readonly role: SessionRole;
   #sequence = 7;
+  goaways = 0;
   #ended = false;
 
   constructor(role: SessionRole, settled = true) {
@@ -35,6 +36,7 @@ export class Victim {
         },
         onHello: () => undefined,
         onGoaway: () => {
+          this.goaways++;
           this.#ended = true;
         },
         onPending: () => undefined,
