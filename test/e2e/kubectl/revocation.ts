@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest';
+import type { Person } from '../../support/people.ts';
+import type { World } from '../../support/world.ts';
+
+/** The goal of design.md §2. */
+const HOLDS_WITHIN_MS = 5_000;
+
+/** What was taken back is refused everywhere within seconds, and by the right answer. */
+export function revocation(world: () => World): void {
+  const ask = (person: Person) => person.through.kubectl(['get', '--raw', '/version']);
+
+  /** Asks until refused. @returns how long that took, and what kubectl said. */
+  async function untilRefused(person: Person): Promise<{ took: number; stderr: string }> {
+    const since = performance.now();
+    for (;;) {
+      const { code, stderr } = await ask(person);
+      const took = performance.now() - since;
+      if (code !== 0 || took > 2 * HOLDS_WITHIN_MS) return { took, stderr };
+    }
+  }
+
+  test('a token that its owner deletes is refused within 5 s; another of theirs works on', async () => {
+    const { owner } = world();
+    const other = await world().anotherKubeconfig(owner);
+    expect((await ask(other)).code).toBe(0);
+    await owner.api.text('DELETE', `/v1/tokens/${other.token.id}`);
+    const { took, stderr } = await untilRefused(other);
+    console.log(`a deleted token was refused after ${took.toFixed(0)} ms`);
+    expect(took).toBeLessThan(HOLDS_WITHIN_MS);
+    expect(stderr).toBe('error: You must be logged in to the server (the token was revoked; sign in again)\n');
+    expect((await ask(owner)).code).toBe(0);
+  });
+
+  test('a person who loses their role is refused within 5 s', async () => {
+    const person = await world().addPerson('rolf', 'owner');
+    expect((await ask(person)).code).toBe(0);
+    await world().api.text('DELETE', `/v1/clusters/${world().clusterId}/members/${person.id}`);
+    const { took, stderr } = await untilRefused(person);
+    console.log(`a lost role was refused after ${took.toFixed(0)} ms`);
+    expect(took).toBeLessThan(HOLDS_WITHIN_MS);
+    expect(stderr).toMatch(/^Error from server \(Forbidden\): user u-\w+ has no access to cluster e2e/);
+  });
+
+  test('a person who is disabled is refused within 5 s', async () => {
+    const person = await world().addPerson('dora', 'member');
+    const who = (): ReturnType<typeof ask> => person.through.kubectl(['auth', 'whoami']);
+    expect((await who()).code).toBe(0);
+    await world().api.text('PATCH', `/v1/users/${person.id}`, { enabled: false });
+    const { took, stderr } = await untilRefused(person);
+    console.log(`a disabled person was refused after ${took.toFixed(0)} ms`);
+    expect(took).toBeLessThan(HOLDS_WITHIN_MS);
+    expect(stderr).toContain('You must be logged in to the server (the account is disabled)');
+  });
+}
