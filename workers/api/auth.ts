@@ -45,7 +45,10 @@ export const handleSignIn: Handler<typeof signIn> = async ({ body }, deps) => {
   };
 };
 
-/** Sets a password. Returns the earliest issue time that is still good: past the current second, in which somebody else may hold a token too. */
+/**
+ * Sets a password. Returns the earliest issue time that is still good: later than that of any token there is. Seconds are coarse, so "now" is not enough: somebody else may
+ * have got a token in this very second, and a change in the same second has set the mark ahead of it already.
+ */
 async function change({ db, commit, now }: Deps, user: User, newPassword: string): Promise<number> {
   if (newPassword.toLowerCase() === user.username) {
     throw new OutriderError('invalid', 'newPassword: must not be the name');
@@ -53,8 +56,11 @@ async function change({ db, commit, now }: Deps, user: User, newPassword: string
   if (await verifyPassword(newPassword, user.passwordHash)) {
     throw new OutriderError('invalid', 'newPassword: must not be the old password');
   }
-  const notBefore = now + 1;
-  await changePassword(db, commit, { id: user.id, passwordHash: await hashPassword(newPassword), notBefore });
+  const notBefore = Math.max(now, user.notBefore) + 1;
+  const passwordHash = await hashPassword(newPassword);
+  if (!(await changePassword(db, commit, { user, passwordHash, notBefore }))) {
+    throw new OutriderError('conflict', 'the password was changed by somebody else at the same moment; sign in again');
+  }
   return notBefore;
 }
 

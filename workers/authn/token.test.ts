@@ -78,6 +78,8 @@ const forgeries: Record<string, () => Promise<string> | string> = {
     await forge({ ...GOOD, jwk: ownJwk }, issued, stranger.privateKey),
   'a key that the header points to (jku)': async () =>
     await forge({ ...GOOD, kid: 'k2', jku: 'https://evil.example/jwks' }, issued, stranger.privateKey),
+  'the other name of our algorithm (RFC 9864), which this plane never uses': async () =>
+    await forge({ ...GOOD, alg: 'Ed25519' }, issued),
   'an unknown kid': async () => await forge({ ...GOOD, kid: 'k2' }, issued),
   'no kid': async () => await forge({ alg: 'EdDSA', typ: 'JWT' }, issued),
   'kid injection: a path': async () => await forge({ ...GOOD, kid: '../../k1' }, issued),

@@ -93,18 +93,25 @@ export async function addUser(
   }
 }
 
-/** Sets a password that its person chose; every token issued before `notBefore` dies. */
+/**
+ * Sets a password that its person chose, in place of the one that was just verified; every token issued before `notBefore` dies. False: somebody else has changed it
+ * meanwhile, so of two changes made at once one holds.
+ */
 export async function changePassword(
   db: D1Database,
   commit: Commit,
-  { id, passwordHash, notBefore }: { id: string; passwordHash: string; notBefore: number },
-): Promise<void> {
-  await commit([
+  { user, passwordHash, notBefore }: { user: User; passwordHash: string; notBefore: number },
+): Promise<boolean> {
+  const [updated] = await commit([
     db
-      .prepare('UPDATE users SET password_hash = ?2, password_pending = 0, not_before = ?3 WHERE id = ?1')
-      .bind(id, passwordHash, notBefore),
-    ...touch(db, { user: id }),
+      .prepare(
+        `UPDATE users SET password_hash = ?2, password_pending = 0, not_before = ?3
+         WHERE id = ?1 AND password_hash = ?4`,
+      )
+      .bind(user.id, passwordHash, notBefore, user.passwordHash),
+    ...touch(db, { user: user.id }),
   ]);
+  return changes(updated) === 1;
 }
 
 /** Lets a person in or keeps them out. False: they are the last administrator who can sign in, or there is no such person. */

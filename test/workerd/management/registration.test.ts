@@ -108,6 +108,18 @@ test('a token for one cluster does not turn it into another Kubernetes', async (
   expect((await buildSnapshot(env.DB, id))?.cluster.agentGeneration).toBe(1);
 });
 
+test('of two Kubernetes that race for one cluster with a token each one wins', async () => {
+  const id = await cluster();
+  const agents = [
+    { token: await registrationToken(id), publicKey: key(1), kubeSystemUid: uid() },
+    { token: await registrationToken(id), publicKey: key(2), kubeSystemUid: uid() },
+  ];
+  const answers = await Promise.all(agents.map(register));
+  expect(new Set(answers.map(outcome))).toEqual(new Set([200, 'conflict']));
+  const winner = agents[answers.findIndex(({ status }) => status === 200)];
+  expect((await ask(`GET /v1/clusters/${id}`, { token })).json.status.kubeSystemUid).toBe(winner?.kubeSystemUid);
+});
+
 test('importing the same cluster again is a new generation, and the older credential is dead (CVE-2022-43755)', async () => {
   const id = await cluster();
   const kubeSystemUid = uid();

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { beforeEach, expect, test } from 'vitest';
 import { reset, applyD1Migrations } from 'cloudflare:test';
-import { administrator, ask, operatorToken, outcome, person, tokenFor } from './client.ts';
+import { administrator, ask, nowSeconds, operatorToken, outcome, person, tokenFor } from './client.ts';
 
 const FIRST = { username: 'admin', password: 'one-time-password' };
 const signIn = async (body: object, headers: Record<string, string> = {}) =>
@@ -35,6 +35,7 @@ test('two setups at once make one administrator', async () => {
   const answers = await Promise.all([setUp(), setUp({ username: 'other', password: 'another password' })]);
   expect(answers.filter(({ json }) => json.created)).toHaveLength(1);
   expect(answers[0]?.json.user).toEqual(answers[1]?.json.user);
+  expect(await env.DB.prepare('SELECT count(*) AS n FROM users').first('n')).toBe(1);
 });
 
 test('a one-time password opens nothing until it is changed', async () => {
@@ -58,6 +59,29 @@ test('a change of password ends every token from before it, in the same second t
   });
   expect(outcome(await ask('GET /v1/me', { token: first.json.token }))).toBe('unauthenticated');
   expect(outcome(await ask('GET /v1/me', { token: second.json.token }))).toBe(200);
+});
+
+test('a second change ends the token of the first, although both are in one second', async () => {
+  await setUp();
+  const own = { username: 'admin', password: 'a password of my own' };
+  await signIn({ ...FIRST, newPassword: own.password });
+  // As after a change in this second: the mark, and with it the next token, is ahead of the clock.
+  await env.DB.prepare('UPDATE users SET not_before = ?')
+    .bind(nowSeconds() + 30)
+    .run();
+  const first = await signIn(own);
+  expect(outcome(await ask('GET /v1/me', { token: first.json.token }))).toBe(200);
+  const second = await signIn({ ...own, newPassword: 'yet another password' });
+  expect(outcome(await ask('GET /v1/me', { token: first.json.token }))).toBe('unauthenticated');
+  expect(outcome(await ask('GET /v1/me', { token: second.json.token }))).toBe(200);
+});
+
+test('of two changes at once one holds, and only its token is good', async () => {
+  await setUp();
+  const answers = await Promise.all(
+    ['first new password', 'second new password'].map(async (newPassword) => await signIn({ ...FIRST, newPassword })),
+  );
+  expect(new Set(answers.map(outcome))).toEqual(new Set([200, 'conflict']));
 });
 
 test.each([
