@@ -131,7 +131,10 @@ export class Cluster extends DurableObject<Env> {
     const identity = await this.#access.authorize(principal, { method, target, upgrade });
     const head = requestHead({ method, target, fields: requestFields(headers, identity) });
     const outbound = { method, head, body: request.body, signal, requestId };
-    if (upgrade) return await serveUpgrade(this.#sockets.pool, outbound, this.#spill);
+    if (upgrade) {
+      const protocols = (headers.get('sec-websocket-protocol') ?? '').split(',').map((protocol) => protocol.trim());
+      return await serveUpgrade(this.#sockets.pool, { ...outbound, protocols }, this.#spill);
+    }
     return await serveHttp(this.#sockets.pool, outbound);
   }
 }

@@ -4,6 +4,7 @@ import { StreamKind } from '#schema/protocol/frame.ts';
 import { decodeResponseHead, type ResponseHead } from '#schema/protocol/head.ts';
 import type { Stream } from '#schema/protocol/stream.ts';
 import { dispatch, mayRedispatch, StreamReset, type Exchange } from './dispatch.ts';
+import { join } from './join.ts';
 import { contentLength, hasNoContent, responseHeaders } from './response.ts';
 import type { Pool } from '../tunnels/pool.ts';
 
@@ -78,7 +79,7 @@ export class HttpExchange implements Exchange {
       this.#head = decodeResponseHead(bytes);
       if (this.#head.status < 200) throw new Error('a status that ends nothing');
     } catch {
-      this.#malformed();
+      this.malformed();
       return;
     }
     this.#empty = hasNoContent(this.#outbound.method, this.#head.status);
@@ -87,7 +88,7 @@ export class HttpExchange implements Exchange {
       try {
         this.#respond();
       } catch {
-        this.#malformed();
+        this.malformed();
       }
     });
   }
@@ -140,7 +141,7 @@ export class HttpExchange implements Exchange {
   }
 
   /** What a header or a status holds is the cluster's word; the platform's classes are the last to judge it. */
-  #malformed(): void {
+  protected malformed(): void {
     this.stream?.reset(ProtocolCode.PROTOCOL_ERROR, 'not a response head');
     this.#fail(new OutriderError('upstream_protocol', 'the agent answered with something that is not HTTP'));
   }
@@ -152,14 +153,15 @@ export class HttpExchange implements Exchange {
     this.#early = null;
     const { requestId } = this.#outbound;
     const empty = this.#empty;
+    const length = contentLength(head);
     if (this.#ended || empty) {
       const bytes = join(early);
       this.stream?.consumed(bytes.byteLength);
+      if (!empty && length !== null && length !== bytes.byteLength) throw new Error('not the declared length');
       this.#response.resolve(this.#make(head, empty ? null : bytes, responseHeaders(head, requestId, false)));
       if (this.#ended) this.#settle();
       return;
     }
-    const length = contentLength(head);
     const { readable, writable } = length === null ? new IdentityTransformStream() : new FixedLengthStream(length);
     this.#writer = writable.getWriter();
     for (const data of early) void this.#write(data);
@@ -200,16 +202,4 @@ export class HttpExchange implements Exchange {
     this.#outbound.signal.removeEventListener('abort', this.#clientGone);
     this.#writable?.();
   }
-}
-
-function join(chunks: readonly Uint8Array[]): Uint8Array {
-  const [first] = chunks;
-  if (chunks.length === 1 && first !== undefined) return first;
-  const whole = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return whole;
 }

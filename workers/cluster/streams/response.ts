@@ -11,8 +11,13 @@ const DROPPED = new Set([
   'trailer',
   'transfer-encoding',
   'upgrade',
+  'accept-ch',
   'alt-svc',
   'clear-site-data',
+  'nel',
+  'report-to',
+  'reporting-endpoints',
+  'service-worker-allowed',
   'set-cookie',
   'set-cookie2',
   'strict-transport-security',
@@ -35,6 +40,7 @@ export function responseHeaders({ fields }: ResponseHead, requestId: string, str
   for (const [name, value] of fields) {
     if (!DROPPED.has(name) && !named.has(name)) headers.append(name, value);
   }
+  if (contentLength({ fields }) === null) headers.delete('content-length');
   headers.set('content-security-policy', 'sandbox');
   headers.set('x-content-type-options', 'nosniff');
   headers.set('x-request-id', requestId);
@@ -53,7 +59,7 @@ function connectionNamed(fields: readonly Field[]): Set<string> {
 }
 
 /** The declared length of the content, octets; null when there is none that can be believed. */
-export function contentLength({ fields }: ResponseHead): number | null {
+export function contentLength({ fields }: Pick<ResponseHead, 'fields'>): number | null {
   const values = fields.filter(([name]) => name === 'content-length').map(([, value]) => value);
   const [value] = values;
   if (values.length !== 1 || value === undefined || !/^\d{1,15}$/.test(value)) return null;

@@ -7,14 +7,21 @@ import type { Stream } from '#schema/protocol/stream.ts';
 import { dispatch, mayRedispatch, type Exchange } from './dispatch.ts';
 import { MAX_CLIENT_MESSAGE_BYTES } from '../limits.ts';
 import { HttpExchange, type Outbound } from './http.ts';
+import { join } from './join.ts';
 import type { Pool } from '../tunnels/pool.ts';
 import { Upload, type SpillStore } from './upload.ts';
 
 /** RFC 6455 §7.4.1: the server met something that it did not expect. */
 const CLOSE_INTERNAL = 1011;
 
+/** A WebSocket handshake as the object sends it on. */
+export interface UpgradeOutbound extends Outbound {
+  /** The subprotocols that the client offers. */
+  protocols: readonly string[];
+}
+
 /** Opens a WebSocket of the cluster for a client's WebSocket; any answer but 101 becomes an ordinary response. */
-export async function serveUpgrade(pool: Pool, outbound: Outbound, store: SpillStore): Promise<Response> {
+export async function serveUpgrade(pool: Pool, outbound: UpgradeOutbound, store: SpillStore): Promise<Response> {
   try {
     return await upgradeOnce(pool, outbound, store);
   } catch (error) {
@@ -23,7 +30,7 @@ export async function serveUpgrade(pool: Pool, outbound: Outbound, store: SpillS
   }
 }
 
-async function upgradeOnce(pool: Pool, outbound: Outbound, store: SpillStore): Promise<Response> {
+async function upgradeOnce(pool: Pool, outbound: UpgradeOutbound, store: SpillStore): Promise<Response> {
   const exchange = new UpgradeExchange(outbound, store);
   await dispatch(pool, exchange, {
     kind: StreamKind.UPGRADE,
@@ -37,11 +44,11 @@ async function upgradeOnce(pool: Pool, outbound: Outbound, store: SpillStore): P
 
 /** Until the head: an exchange like any other. After 101 a bridge takes the stream over. */
 class UpgradeExchange extends HttpExchange implements Exchange {
-  readonly #outbound: Outbound;
+  readonly #outbound: UpgradeOutbound;
   readonly #store: SpillStore;
   readonly #upgraded = Promise.withResolvers<Response>();
 
-  constructor(outbound: Outbound, store: SpillStore) {
+  constructor(outbound: UpgradeOutbound, store: SpillStore) {
     super(outbound);
     this.#outbound = outbound;
     this.#store = store;
@@ -60,8 +67,13 @@ class UpgradeExchange extends HttpExchange implements Exchange {
       return;
     }
     const { fields } = decodeResponseHead(bytes);
-    const headers = new Headers({ 'x-request-id': this.#outbound.requestId });
     const protocol = fields.find(([name]) => name === 'sec-websocket-protocol')?.[1];
+    // RFC 6455 §4.1: a client fails a handshake that confirms what it did not offer.
+    if (protocol !== undefined && !this.#outbound.protocols.includes(protocol)) {
+      this.malformed();
+      return;
+    }
+    const headers = new Headers({ 'x-request-id': this.#outbound.requestId });
     if (protocol !== undefined) headers.set('sec-websocket-protocol', protocol);
     const { 0: client, 1: server } = new WebSocketPair();
     stream.handler = new Bridge(stream, server, this.#store);
@@ -97,7 +109,8 @@ class Bridge implements Exchange {
   }
 
   onData(data: Uint8Array, flags: number): void {
-    this.#parts.push(data);
+    // Empty pieces need no credit, so none is kept: a hostile agent could send them without end.
+    if (data.byteLength > 0) this.#parts.push(data);
     this.#partBytes += data.byteLength;
     if (this.#partBytes > MAX_CLIENT_MESSAGE_BYTES) {
       this.#break(ProtocolCode.LIMIT, 'a message from the cluster is too large');
@@ -106,8 +119,7 @@ class Bridge implements Exchange {
     // Consumed though the client may not have taken it: nothing tells (workerd#988). Decision 0003 says what that means for slow readers.
     this.stream.consumed(data.byteLength);
     if ((flags & Flag.MESSAGE_END) === 0) return;
-    const message = this.#parts.length === 1 ? data : new Uint8Array(this.#partBytes);
-    if (this.#parts.length > 1) concat(this.#parts, message);
+    const message = join(this.#parts);
     this.#parts = [];
     this.#partBytes = 0;
     this.#toClient((flags & Flag.TEXT) === 0 ? message : new TextDecoder().decode(message));
@@ -182,13 +194,5 @@ class Bridge implements Exchange {
       // It is closed already, which is what was wanted.
       return;
     }
-  }
-}
-
-function concat(parts: readonly Uint8Array[], into: Uint8Array): void {
-  let at = 0;
-  for (const part of parts) {
-    into.set(part, at);
-    at += part.byteLength;
   }
 }

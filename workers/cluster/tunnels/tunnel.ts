@@ -3,6 +3,7 @@ import { StreamKind } from '#schema/protocol/frame.ts';
 import { MAX_CLOSE_REASON_BYTES, PLANE_LIMITS } from '#schema/protocol/limits.ts';
 import { Session } from '#schema/protocol/session.ts';
 import type { Stream, StreamHandler } from '#schema/protocol/stream.ts';
+import { describeError, log } from '../../log.ts';
 import type { Settled } from './attachment.ts';
 import type { Presence } from './presence.ts';
 
@@ -61,6 +62,8 @@ export class Tunnel implements Presence {
         onGoaway: (code, reason) => this.#goneAway(code, reason),
         onPending: () => this.#schedule(),
         onError: (error) => this.#failed(error),
+        onFault: (error, stream) =>
+          log('error', 'a stream’s owner failed', { stream: stream.id, error: describeError(error) }),
       },
     });
   }
