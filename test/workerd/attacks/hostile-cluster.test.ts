@@ -1,0 +1,279 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { ProtocolCode } from '#schema/protocol/codes.ts';
+import { Flag, FrameType } from '#schema/protocol/frame.ts';
+import { encodeResponseHead, type Field } from '#schema/protocol/head.ts';
+import type { ScriptedAgent } from '../support/agent.ts';
+import type { ServedStream } from '../support/served.ts';
+import { makeWorld, type World } from '../support/world.ts';
+
+let world: World;
+let agent: ScriptedAgent;
+beforeEach(async () => {
+  world = await makeWorld();
+  agent = await world.agent();
+});
+afterEach(async () => {
+  await world.quiet();
+  await world.end();
+});
+
+async function answered(
+  answer: (stream: ServedStream) => void,
+  init: RequestInit = {},
+  path = '/page',
+): Promise<Response> {
+  const asked = world.fetch(path, init);
+  answer(await agent.next());
+  return await asked;
+}
+
+/** Sends a response head as raw text, which no honest encoder would make. */
+function rawHead({ stream }: ServedStream, text: string, fin = true): void {
+  agent.frame(FrameType.HEAD, fin ? Flag.FIN : 0, stream.incarnation, stream.sequence, new TextEncoder().encode(text));
+}
+
+test.each([
+  ['a carriage return', '200\nx-a:b\rset-cookie: a=b'],
+  ['a null octet', '200\nx-a:b\0'],
+  ['a name that is no token', '200\nx a:b'],
+  ['a name in upper case', '200\nX-A:b'],
+  ['a field without a colon', '200\nset-cookie'],
+  ['an empty field', '200\n\nx-a:b'],
+  ['no status', 'HTTP/1.1 200 OK'],
+  ['a status that ends nothing', '100'],
+  ['a status out of bounds', '600'],
+  ['an upgrade that nobody asked for', '101\nupgrade:websocket'],
+])('attack: a response head with %s is no response', async (_, text) => {
+  const response = await answered((stream) => rawHead(stream, text));
+  expect(response.status).toBe(502);
+  expect(await response.json()).toMatchObject({ kind: 'Status', code: 502 });
+});
+
+test('attack: a response head that is not UTF-8 is no response', async () => {
+  const response = await answered(({ stream }) =>
+    agent.frame(
+      FrameType.HEAD,
+      Flag.FIN,
+      stream.incarnation,
+      stream.sequence,
+      new Uint8Array([0x32, 0x30, 0x30, 0x0a, 0xff, 0x3a]),
+    ),
+  );
+  expect(response.status).toBe(502);
+});
+
+test('attack: a field that the platform refuses is no response, and hangs nobody', async () => {
+  const response = await answered((stream) => stream.respond(200, 'x', [['x-name', 'snow \u2603']]));
+  expect([200, 502]).toContain(response.status);
+});
+
+test.each<Field>([
+  ['set-cookie', 'outrider_session=attacker; Path=/'],
+  ['set-cookie2', 'a=b'],
+  ['clear-site-data', '"*"'],
+  ['strict-transport-security', 'max-age=0'],
+  ['alt-svc', 'h3="evil.example:443"'],
+  ['transfer-encoding', 'chunked'],
+  ['connection', 'upgrade'],
+  ['upgrade', 'websocket'],
+  ['proxy-authenticate', 'Basic'],
+  ['nel', '{"report_to":"x","max_age":31536000}'],
+  ['report-to', '{"group":"x","endpoints":[{"url":"https://evil.example"}]}'],
+  ['service-worker-allowed', '/'],
+  ['accept-ch', 'Sec-CH-UA-Model'],
+])('attack: %s of a cluster does not reach a browser', async (name, value) => {
+  const response = await answered((stream) => stream.respond(200, '{}', [[name, value]]));
+  expect(response.status).toBe(200);
+  expect(response.headers.has(name)).toBe(false);
+});
+
+test('attack: fields that a cluster names in Connection are dropped, and ours are set after that', async () => {
+  const response = await answered((stream) =>
+    stream.respond(200, '{}', [
+      ['connection', 'x-hop, Content-Security-Policy'],
+      ['x-hop', '1'],
+    ]),
+  );
+  expect(response.headers.has('x-hop')).toBe(false);
+  expect(response.headers.get('content-security-policy')).toBe('sandbox');
+});
+
+test('attack: HTML from a cluster runs in a sandbox, whatever it says of itself', async () => {
+  const response = await answered((stream) =>
+    stream.respond(200, '<script>alert(1)</script>', [
+      ['content-type', 'text/html'],
+      ['content-security-policy', "script-src 'unsafe-inline'"],
+      ['x-content-type-options', 'sniff'],
+    ]),
+  );
+  expect(response.headers.get('content-security-policy')).toBe('sandbox');
+  expect(response.headers.get('x-content-type-options')).toBe('nosniff');
+  await response.text();
+});
+
+test('attack: a response that is shorter than it claims never ends as if it were whole', async () => {
+  const streamed = await answered((stream) => {
+    stream.head(200, [['content-length', '1000000']]);
+    stream.write(new Uint8Array(300_000));
+    stream.end();
+  });
+  await expect(streamed.arrayBuffer()).rejects.toThrow('bytes');
+  const small = await answered((stream) => stream.respond(200, '12345', [['content-length', '10']]));
+  expect(small.status).toBe(502);
+});
+
+test('attack: a response that is longer than it claims is broken off', async () => {
+  const streamed = await answered((stream) => {
+    stream.head(200, [['content-length', '100']]);
+    stream.write(new Uint8Array(300_000));
+  });
+  await expect(streamed.arrayBuffer()).rejects.toThrow('bytes');
+  const small = await answered((stream) => stream.respond(200, '1234567890', [['content-length', '5']]));
+  expect(small.status).toBe(502);
+});
+
+test.each(['5, 5', '-5', '5abc', '0x5', ''])('attack: content-length "%s" is not believed', async (length) => {
+  const response = await answered((stream) => stream.respond(200, '12345', [['content-length', length]]));
+  expect(response.status).toBe(200);
+  expect(response.headers.get('content-length')).not.toBe(length);
+  expect(await response.text()).toBe('12345');
+});
+
+test('attack: two content-lengths are not believed', async () => {
+  const response = await answered((stream) =>
+    stream.respond(200, '12345', [
+      ['content-length', '5'],
+      ['content-length', '6'],
+    ]),
+  );
+  expect(await response.text()).toBe('12345');
+  expect(response.headers.get('content-length') ?? '5').toBe('5');
+});
+
+test.each([
+  ['HEAD', 200],
+  ['GET', 204],
+  ['GET', 304],
+])('attack: content after a response to %s with status %s goes nowhere', async (method, status) => {
+  const response = await answered(
+    (stream) => {
+      stream.head(status);
+      stream.write('smuggled');
+    },
+    { method },
+  );
+  expect(response.status).toBe(status);
+  expect(await response.text()).toBe('');
+});
+
+test('attack: content that never ends after a response that has none ends the stream', async () => {
+  const asked = world.fetch('/page', { method: 'HEAD' });
+  const stream = await agent.next();
+  stream.head(200);
+  expect((await asked).status).toBe(200);
+  stream.write('smuggled');
+  expect(await stream.wasReset()).toMatchObject({ code: ProtocolCode.PROTOCOL_ERROR });
+});
+
+test('attack: a failed upgrade is an ordinary response: nothing of it is taken for a WebSocket (CVE-2018-1002105)', async () => {
+  const asked = world.upgrade('/api/v1/namespaces/default/pods/web/exec');
+  const stream = await agent.next();
+  stream.respond(200, 'not an upgrade', [
+    ['upgrade', 'websocket'],
+    ['connection', 'upgrade'],
+  ]);
+  const response = await asked;
+  expect(response.status).toBe(200);
+  expect(response.webSocket).toBeNull();
+  expect(response.headers.has('upgrade')).toBe(false);
+  expect(await response.text()).toBe('not an upgrade');
+  await stream.ended();
+});
+
+test('attack: a redirect of an upgrade is passed on and not followed (CVE-2020-8559)', async () => {
+  const asked = world.upgrade('/api/v1/namespaces/default/pods/web/exec');
+  const stream = await agent.next();
+  stream.respond(302, '', [['location', `/k8s/clusters/${world.id}/api/v1/secrets`]]);
+  const response = await asked;
+  expect(response.status).toBe(302);
+  expect(agent.opened.length).toBe(0);
+});
+
+test('attack: a redirect of a request is passed on and not followed', async () => {
+  const response = await answered((stream) => stream.respond(307, '', [['location', 'https://evil.example/']]), {
+    method: 'POST',
+    body: 'x',
+  });
+  expect(response.status).toBe(307);
+  expect(response.headers.get('location')).toBe('https://evil.example/');
+  expect(agent.opened.length).toBe(0);
+});
+
+test('attack: a subprotocol that nobody offered is not confirmed', async () => {
+  const asked = world.upgrade('/exec', { 'sec-websocket-protocol': 'v5.channel.k8s.io' });
+  const stream = await agent.next();
+  stream.head(101, [['sec-websocket-protocol', 'evil']]);
+  const response = await asked;
+  expect(response.headers.get('sec-websocket-protocol')).not.toBe('evil');
+});
+
+test('attack: a cluster that answers for a stream of another client ends its own tunnel only', async () => {
+  const other = await makeWorld();
+  const served = await other.agent();
+  const asked = other.fetch('/version');
+  const stream = await served.next();
+  agent.frame(FrameType.HEAD, Flag.FIN, stream.stream.incarnation, 99, encodeResponseHead({ status: 200, fields: [] }));
+  expect((await agent.closed).code).toBe(4000 + ProtocolCode.PROTOCOL_ERROR);
+  stream.respond(200, 'unharmed');
+  expect(await (await asked).text()).toBe('unharmed');
+  await other.end();
+});
+
+const EXEC = '/api/v1/namespaces/default/pods/web/exec?command=sh';
+const SPDY = {
+  method: 'POST',
+  headers: { connection: 'Upgrade', upgrade: 'SPDY/3.1', 'x-stream-protocol-version': 'v4.channel.k8s.io' },
+};
+
+test('a SPDY session is forwarded without its upgrade, and a real refusal passes', async () => {
+  const asked = world.fetch(EXEC, SPDY);
+  const stream = await agent.next();
+  expect(stream.request).toMatchObject({ method: 'POST', target: EXEC });
+  expect(stream.field('upgrade')).toBeNull();
+  expect(stream.field('connection')).toBeNull();
+  stream.respond(403, '{"kind":"Status","code":403,"message":"pods is forbidden"}', [
+    ['content-type', 'application/json'],
+  ]);
+  const response = await asked;
+  expect(response.status).toBe(403);
+  expect(await response.json()).toMatchObject({ message: 'pods is forbidden' });
+});
+
+test('the API server’s "Upgrade request required" becomes a Status that names the kubectl one needs', async () => {
+  const answer =
+    '{"kind":"Status","apiVersion":"v1","message":"Upgrade request required","reason":"BadRequest","code":400}';
+  const response = await answered((stream) => stream.respond(400, answer), SPDY, EXEC);
+  expect(response.status).toBe(400);
+  const status = await response.json<{ message: string }>();
+  expect(status).toMatchObject({ kind: 'Status', reason: 'BadRequest', code: 400 });
+  expect(status.message).toContain('kubectl 1.31');
+});
+
+test('another 400 of a SPDY session passes as it is', async () => {
+  const body = '{"kind":"Status","message":"container c is not valid","code":400}';
+  const response = await answered((stream) => stream.respond(400, body, [['x-a', 'b']]), SPDY, EXEC);
+  expect(response.status).toBe(400);
+  expect(response.headers.get('x-a')).toBe('b');
+  expect(await response.text()).toBe(body);
+});
+
+test('attack: a 400 without end for a SPDY session is passed on and not gathered', async () => {
+  const asked = world.fetch(EXEC, SPDY);
+  const stream = await agent.next();
+  stream.head(400);
+  stream.write(new Uint8Array(4_000_000));
+  const response = await asked;
+  expect(response.status).toBe(400);
+  await response.body!.cancel();
+  expect(await stream.wasReset()).toMatchObject({ code: ProtocolCode.CANCELLED });
+});
