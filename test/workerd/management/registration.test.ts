@@ -3,7 +3,9 @@ import { beforeAll, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { signAgentCredential, verifyAgentCredential } from '#workers/authn/agent-credential.ts';
 import { buildSnapshot } from '#workers/access/snapshot.ts';
+import { hashSecret } from '#workers/authn/secret.ts';
 import { newClusterId } from '#workers/cluster/stub.ts';
+import { claimRegistrationToken, findRegistrationToken } from '#workers/store/registration-tokens.ts';
 import {
   administrator,
   ask,
@@ -118,6 +120,24 @@ test('of two Kubernetes that race for one cluster with a token each one wins', a
   expect(new Set(answers.map(outcome))).toEqual(new Set([200, 'conflict']));
   const winner = agents[answers.findIndex(({ status }) => status === 200)];
   expect((await ask(`GET /v1/clusters/${id}`, { token })).json.status.kubeSystemUid).toBe(winner?.kubeSystemUid);
+});
+
+test('a claim that was checked before another Kubernetes took the cluster does not take it over', async () => {
+  const id = await cluster();
+  const [slow, quick] = [await registrationToken(id), await registrationToken(id)];
+  const checked = await findRegistrationToken(env.DB, await hashSecret(slow), nowSeconds());
+  const kubeSystemUid = uid();
+  await register({ token: quick, publicKey: key(1), kubeSystemUid });
+  await claimRegistrationToken(env.DB, async (statements) => await env.DB.batch(statements), {
+    token: checked ?? expect.fail('no token'),
+    claim: 'slow',
+    publicKey: key(2),
+    kubeSystemUid: uid(),
+    kubernetesVersion: 'v1.34.2',
+    now: nowSeconds(),
+  });
+  expect((await ask(`GET /v1/clusters/${id}`, { token })).json.status.kubeSystemUid).toBe(kubeSystemUid);
+  expect((await buildSnapshot(env.DB, id))?.cluster.agentGeneration).toBe(1);
 });
 
 test('importing the same cluster again is a new generation, and the older credential is dead (CVE-2022-43755)', async () => {
