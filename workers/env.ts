@@ -25,7 +25,7 @@ export interface Config {
 export type RawConfig = Pick<Env, 'PUBLIC_URL' | 'PUBLIC_CA' | 'AGENT_IMAGE' | 'SIGNING_KEYS' | 'CLUSTER_ID_KEY'>;
 
 /** A value of the environment is not usable. Names the variable, never its value. */
-export class ConfigError extends Error {
+class ConfigError extends Error {
   constructor(problem: string) {
     super(`configuration: ${problem}`);
     this.name = 'ConfigError';

@@ -3,7 +3,7 @@ import { ClusterId } from '../ids.ts';
 import { endpoint, listOf, Moment } from './endpoint.ts';
 
 /** A DNS-1123 subdomain of a label's length (Kubernetes "Object Names and IDs"): safe in a shell, a context name, a file name. */
-export const ClusterName = z
+const ClusterName = z
   .string()
   .regex(
     /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,

@@ -4,7 +4,7 @@ import type { Config } from '../env.ts';
 import { verify } from './token.ts';
 
 /** An operator's token lives this long at most: it is made for one call. */
-export const OPERATOR_TOKEN_SECONDS = 300;
+const OPERATOR_TOKEN_SECONDS = 300;
 
 const OPERATOR = {
   audience: 'outrider-operator',

@@ -8,6 +8,8 @@ import { administrator, ask, cluster, nowSeconds, ORIGIN, outcome, person, token
 /** `design.md` §2: how soon a revocation holds. */
 const GOAL_MS = 5000;
 
+// Checked by taking out the alarm of `arm`, and the one that follows while a commit is awaited: the two tests without a kick failed.
+
 let token: string;
 beforeEach(async () => {
   token = await administrator();

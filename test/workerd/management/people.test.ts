@@ -4,6 +4,9 @@ import { beforeEach, expect, test } from 'vitest';
 import { buildSnapshot } from '#workers/access/snapshot.ts';
 import { ask, cluster, member, nowSeconds, outcome, person, tokenFor } from './client.ts';
 
+// Checked by taking out, one at a time: the condition on the last administrator, the marking of an administrator's clusters, and the bound on what a token makes. Each time
+// the test that names it failed.
+
 let admin: string;
 let token: string;
 beforeEach(async () => {
