@@ -7,6 +7,13 @@ import { imageArchitecture, type ImageFile, type WrittenImage, writeImage } from
 /** `nonroot` of the usual images without a distribution; restricted pod security wants a number. */
 const USER = '65532:65532';
 
+/**
+ * The agent streams: what it allocates is dead at once. Measured with 32 requests at a time: 287 MiB resident with Node's defaults, 120 with a small young generation,
+ * a bounded old one, and one malloc arena, which keeps freed buffers from being scattered over many.
+ */
+const NODE_FLAGS = ['--max-semi-space-size=2', '--max-old-space-size=96'];
+const ENVIRONMENT = { MALLOC_ARENA_MAX: '1' };
+
 const PASSWD = 'root:x:0:0:root:/:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/sbin/nologin\n';
 const GROUP = 'root:x:0:\nnonroot:x:65532:\n';
 
@@ -37,7 +44,8 @@ export async function writeAgentImage({ file, name }: AgentImage): Promise<Writt
       [{ path: '/app/agent.mjs', mode: 0o644, data: code }],
     ],
     config: {
-      entrypoint: ['/usr/bin/node', '/app/agent.mjs'],
+      entrypoint: ['/usr/bin/node', ...NODE_FLAGS, '/app/agent.mjs'],
+      env: ENVIRONMENT,
       user: USER,
       workingDir: '/app',
       labels: {

@@ -25,6 +25,8 @@ export interface AgentWorld {
   env?: Record<string, string>;
   /** Bundle to run instead of the sources, for {@link startAgentProcess}. */
   main?: string;
+  /** Flags of the Node that runs it. */
+  nodeFlags?: readonly string[];
 }
 
 /** An agent that a suite can treat alike, however it runs. */
@@ -60,7 +62,7 @@ export async function startAgentProcess(world: AgentWorld): Promise<AgentRunner 
   const log: Record<string, unknown>[] = [];
   const env = await environment(world);
   const main = world.main ?? join(import.meta.dirname, '..', '..', 'agent', 'main.ts');
-  const child = spawn(process.execPath, [main], {
+  const child = spawn(process.execPath, [...(world.nodeFlags ?? []), main], {
     env: { ...env, OUTRIDER_LOG_LEVEL: 'debug' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
