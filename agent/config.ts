@@ -84,7 +84,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv = pro
     exceptions: given(env['NO_PROXY']) ?? given(env['no_proxy']),
   };
   const result = Config.safeParse(unchecked);
-  if (!result.success) throw new ConfigError(result.error.issues.map(explain).join('; '));
+  if (!result.success) throw new ConfigError(result.error.issues.map((issue) => explain(issue, unchecked)).join('; '));
   return result.data;
 }
 
@@ -110,13 +110,12 @@ function serviceOrigin(env: NodeJS.ProcessEnv): string | undefined {
   return `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-function explain(issue: z.core.$ZodIssue): string {
+function explain(issue: z.core.$ZodIssue, given: Readonly<Record<string, unknown>>): string {
   const [name, part] = issue.path;
   if (name === 'proxy') return `${part === 'url' ? 'HTTPS_PROXY' : 'NO_PROXY'}: ${issue.message}`;
   const setting = new Map<unknown, { env: string; flag: string }>(Object.entries(SETTINGS)).get(name);
   const where = setting === undefined ? String(name) : `${setting.env} (--${setting.flag})`;
-  const missing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
-  if (!missing) return `${where}: ${issue.message}`;
+  if (given[String(name)] !== undefined) return `${where}: ${issue.message}`;
   const hint = name === 'apiServer' ? '; outside a cluster it must be given' : '';
   return `${where} is not set${hint}`;
 }

@@ -1,0 +1,36 @@
+import { expect, it } from 'vitest';
+import { ReconnectPolicy } from './reconnect.ts';
+
+const HIGHEST = 1 - Number.EPSILON;
+
+it('waits less than a second before the first retry, whatever the dice say', () => {
+  expect(new ReconnectPolicy(() => HIGHEST).next({ how: 'failed' })).toBeLessThan(1000);
+});
+
+it('spreads from nothing to the ceiling (full jitter)', () => {
+  expect(new ReconnectPolicy(() => 0).next({ how: 'failed' })).toBe(0);
+});
+
+it('doubles its ceiling up to 30 s, and no further', () => {
+  const policy = new ReconnectPolicy(() => HIGHEST);
+  const waits = Array.from({ length: 2000 }, () => Math.round(policy.next({ how: 'failed' })));
+  expect(waits.slice(0, 7)).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
+  expect(Math.max(...waits)).toBe(30_000);
+});
+
+it('begins anew after a tunnel that lived', () => {
+  const policy = new ReconnectPolicy(() => HIGHEST);
+  for (let i = 0; i < 5; i++) policy.next({ how: 'failed' });
+  expect(policy.next({ how: 'lived', ms: 60_000 })).toBeLessThan(1000);
+});
+
+it('does not begin anew after a tunnel that died at once: a tunnel that we break would be a hot loop', () => {
+  const policy = new ReconnectPolicy(() => HIGHEST);
+  for (let i = 0; i < 5; i++) policy.next({ how: 'lived', ms: 100 });
+  expect(policy.next({ how: 'lived', ms: 100 })).toBeGreaterThan(20_000);
+});
+
+it('is slow from the first time on when it was refused', () => {
+  expect(new ReconnectPolicy(() => 0).next({ how: 'refused' })).toBe(15_000);
+  expect(new ReconnectPolicy(() => HIGHEST).next({ how: 'refused' })).toBeLessThanOrEqual(30_000);
+});
