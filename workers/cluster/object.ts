@@ -109,17 +109,21 @@ export class Cluster extends DurableObject<Env> {
   }
 
   /**
-   * The plane must know of the connection before this object may rely on being told of changes; what changed before that is asked for. Where nothing was kept from an
-   * earlier connection and the plane cannot be reached, the tunnels end, and the agents' next dial tries anew: revocations would pass this object by for ever.
+   * The plane must know of the connection before this object may rely on being told of changes; what changed before that is asked for. Where that never succeeded
+   * and the plane cannot be reached, the tunnels end, and the agents' next dial tries anew: revocations would pass this object by for ever.
    */
   async #connected({ agent, agentVersion, kubernetesVersion, settledAt: at }: Settled): Promise<void> {
     try {
       const least = await recordConnection(this.env.DB, agent.cluster, { agentVersion, kubernetesVersion, at });
-      if (least === null) await this.forget();
-      else this.#storage.setSnapshot(await this.#access.atLeast(least));
+      if (least === null) {
+        await this.forget();
+        return;
+      }
+      this.#storage.setSnapshot(await this.#access.atLeast(least));
+      this.#storage.setRecorded();
     } catch (error) {
       log('error', 'a connection could not be recorded', { cluster: agent.cluster, error: describeError(error) });
-      if (this.#storage.snapshot() === null) this.#sockets.endAll(ProtocolCode.INTERNAL, 'dial again');
+      if (!this.#storage.recorded()) this.#sockets.endAll(ProtocolCode.INTERNAL, 'dial again');
     }
   }
 

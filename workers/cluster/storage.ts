@@ -68,6 +68,15 @@ export class Storage {
     this.#set('snapshot', JSON.stringify(snapshot));
   }
 
+  /** Whether the plane knows that this cluster has connected, and so tells this object of changes. */
+  recorded(): boolean {
+    return this.#exists && this.#get('recorded') !== null;
+  }
+
+  setRecorded(): void {
+    this.#set('recorded', 'true');
+  }
+
   /** When the last tunnel was lost, epoch ms; null while one is up, or when the object died with it. */
   lostAt(): number | null {
     const text = this.#exists ? this.#get('lost_at') : null;
