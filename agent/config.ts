@@ -110,12 +110,12 @@ function serviceOrigin(env: NodeJS.ProcessEnv): string | undefined {
   return `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-function explain(issue: z.core.$ZodIssue, given: Readonly<Record<string, unknown>>): string {
+function explain(issue: z.core.$ZodIssue, unchecked: Readonly<Record<string, unknown>>): string {
   const [name, part] = issue.path;
   if (name === 'proxy') return `${part === 'url' ? 'HTTPS_PROXY' : 'NO_PROXY'}: ${issue.message}`;
   const setting = new Map<unknown, { env: string; flag: string }>(Object.entries(SETTINGS)).get(name);
   const where = setting === undefined ? String(name) : `${setting.env} (--${setting.flag})`;
-  if (given[String(name)] !== undefined) return `${where}: ${issue.message}`;
+  if (unchecked[String(name)] !== undefined) return `${where}: ${issue.message}`;
   const hint = name === 'apiServer' ? '; outside a cluster it must be given' : '';
   return `${where} is not set${hint}`;
 }
