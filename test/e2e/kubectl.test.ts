@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import { startWorld, type World } from '../support/world.ts';
 import { cancellation } from './kubectl/cancel.ts';
 import { helm } from './kubectl/helm.ts';
+import { idleExec } from './kubectl/idle.ts';
 import { parity } from './kubectl/parity.ts';
 import { revocation } from './kubectl/revocation.ts';
 import { streams } from './kubectl/streams.ts';
@@ -16,6 +17,9 @@ const world = (): World => {
 beforeAll(async () => void (started = await startWorld({ agent: 'process' })));
 afterAll(async () => started?.stop());
 
+// One world for all: an exec has to be idle for five minutes, in which everything else can be done.
+const idle = idleExec(world);
+idle.begin();
 describe('verbs of kubectl', () => verbs(world));
 describe('through the plane as directly', () => parity(world));
 describe('streams', () => streams(world));
@@ -23,3 +27,4 @@ describe('watches', () => watches(world));
 describe('cancellation', () => cancellation(world));
 describe('revocation', () => revocation(world));
 describe('helm', () => helm(world));
+describe('an idle stream', () => idle.end());

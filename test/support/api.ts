@@ -1,5 +1,5 @@
 import { Agent, fetch } from 'undici';
-import { z } from 'zod';
+import type { z } from 'zod';
 
 /** The management API of a plane, as one caller. */
 export class PlaneApi {

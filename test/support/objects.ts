@@ -41,5 +41,7 @@ export function namespace(name: string, labels: Record<string, string> = {}): ob
 
 function podSpec(script: string, { spec, container }: { spec?: object; container?: object } = {}): object {
   const main = { name: 'main', image: BUSYBOX_IMAGE, imagePullPolicy: 'Never', command: ['sh', '-c', script] };
-  return { terminationGracePeriodSeconds: 0, containers: [{ ...main, ...container }], ...spec };
+  // A test cluster has no DNS, of which the kubelet would complain for every pod; nor does any of these use its token.
+  const spare = { dnsPolicy: 'Default', automountServiceAccountToken: false, terminationGracePeriodSeconds: 0 };
+  return { ...spare, containers: [{ ...main, ...container }], ...spec };
 }

@@ -1,6 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Clients } from '../../support/kubectl.ts';
 import { configMap, IDLE, namespace, shellDeployment, shellPod, WEB_SERVER } from '../../support/objects.ts';
 import type { Person } from '../../support/people.ts';
@@ -33,16 +33,16 @@ export function parity(world: () => World): void {
     await Promise.all(Object.values(SPACES).map((space) => furnish(admin, space)));
     // A policy is in force some time after it was accepted.
     const create = ['-n', SPACES.direct, 'create', '--dry-run=server', 'configmap', 'forbidden'];
-    await expect.poll(async () => (await admin.kubectl(create)).code, { timeout: 30_000 }).toBe(1);
+    await vi.waitUntil(async () => (await admin.kubectl(create)).code === 1, { timeout: 30_000, interval: 200 });
   }, 180_000);
 
-  const tables = { reading: READING, changing: CHANGING, refusals: REFUSALS };
+  const tables = { reading: READING, changing: CHANGING, refused: REFUSALS };
   for (const [name, commands] of Object.entries(tables)) {
-    describe(name, () => {
+    describe(`what kubectl says when ${name}`, () => {
       test.for(commands.map(titled))('$title', async ({ command }) => await compare(world().owner, command));
     });
   }
-  describe('without rights', () => {
+  describe('what kubectl says without rights', () => {
     test.for(WITHOUT_RIGHTS.map(titled))('$title', async ({ command }) => await compare(member, command));
   });
 
@@ -80,7 +80,8 @@ export function parity(world: () => World): void {
       [...named, ...words.map(fill)],
       input === undefined ? {} : { input: fill(input) },
     );
-    const side: Side = { namespace: space, server: await serverOf(clients) };
+    const servers = await Promise.all([person.through, person.direct].map(serverOf));
+    const side: Side = { namespace: space, servers };
     const [stdout, stderr] = [raw.stdout, raw.stderr].map((text) => normalise(text, side, seen));
     return { raw, shown: { stdout, stderr, code: raw.code } };
   }

@@ -1,3 +1,7 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
 import { expect, test } from 'vitest';
 import { configMap, IDLE, namespace, shellDeployment, shellPod, WEB_SERVER } from '../../support/objects.ts';
 import { AuditLog } from '../../support/audit.ts';
@@ -123,6 +127,15 @@ export function verbs(world: () => World): void {
     expect(await ok('auth', 'can-i', 'delete', 'nodes')).toBe('yes\n');
   });
 
+  test('path and query reach the API server as they were sent', async () => {
+    const mark = randomUUID();
+    const target = `/api/v1/namespaces/${space}/services/web:80/proxy//a%2Fb/%E2%82%AC?x=%20+y&z=%2f&${mark}`;
+    // kubectl would tidy them up itself.
+    await requestExactly(world(), target);
+    const events = await new AuditLog(world().cluster.auditLog).events(mark);
+    expect(events.map(({ requestURI }) => requestURI)).toEqual([target]);
+  });
+
   test('a member of the cluster has no rights until its RBAC gives them some', async () => {
     const member = await world().addPerson('vera', 'member');
     const get = ['-n', space, 'get', 'configmaps', '-o', 'name'];
@@ -156,4 +169,16 @@ async function watchIsOpen(world: World, space: string): Promise<boolean> {
   const path = `/api/v1/namespaces/${space}/configmaps`;
   const events = await new AuditLog(world.cluster.auditLog).events(path, 'ResponseStarted');
   return events.some(({ verb, impersonatedUser }) => verb === 'watch' && impersonatedUser !== undefined);
+}
+
+/** Sends a GET whose target no URL parser has touched. @returns the status */
+async function requestExactly({ plane, clusterId, owner }: World, target: string): Promise<number> {
+  const path = `/k8s/clusters/${clusterId}${target}`;
+  const headers = { authorization: `Bearer ${owner.token.text}` };
+  const outgoing = request({ host: plane.host, port: plane.port, path, headers, ca: plane.caPem, agent: false });
+  outgoing.end();
+  const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
+  response.resume();
+  await once(response, 'end');
+  return response.statusCode ?? 0;
 }

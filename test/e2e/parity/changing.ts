@@ -8,7 +8,7 @@ const stale = { ...configMap('one', { a: '9' }), metadata: { name: 'one', resour
 /** What changes the namespace, in this order: some find what an earlier one has made. */
 export const CHANGING: readonly Command[] = [
   { run: 'create configmap one --from-literal=a=1', says: 'created' },
-  refused('create configmap one --from-literal=a=1', 'AlreadyExists'),
+  refused('create configmap one --from-literal=a=1', 'configmaps "one" already exists'),
   { run: 'create -f -', input: { ...configMap('x', {}), metadata: { generateName: 'made-' } }, says: 'created' },
   { run: 'create secret generic hidden --from-literal=p=x', says: 'created' },
   { run: 'get secret hidden -o yaml', says: 'p: eA==' },
@@ -40,10 +40,10 @@ export const CHANGING: readonly Command[] = [
   { run: 'replace -f -', input: configMap('one', { a: '3' }), says: 'replaced' },
   refused('replace -f -', 'Conflict', stale),
   { run: 'scale deployment app --replicas=2', says: 'scaled' },
-  refused('scale deployment app --replicas=1 --current-replicas=9', 'expected replicas to be 9'),
+  refused('scale deployment app --replicas=1 --current-replicas=9', 'Expected replicas to be 9'),
   { run: 'autoscale deployment app --min=2 --max=3', says: 'autoscaled' },
   { run: 'expose deployment app --port=80', says: 'exposed' },
-  { run: `set image deployment/app main=${BUSYBOX} --dry-run=server`, says: 'image updated' },
+  { run: `set image deployment/app main=${BUSYBOX}.1 --dry-run=server`, says: 'image updated' },
   { run: 'set env deployment/app --list', says: '# Deployment app' },
   {
     run: `run late --image=${BUSYBOX} --image-pull-policy=Never -- sleep 1000`,
@@ -61,7 +61,7 @@ export const CHANGING: readonly Command[] = [
   { run: 'taint node demo-node parity=yes:NoSchedule --dry-run=server', says: 'tainted' },
   { run: 'cordon demo-node --dry-run=server', says: 'cordoned' },
   { run: 'drain demo-node --dry-run=server --ignore-daemonsets --force --pod-selector=parity=none' },
-  { run: `debug web --image=${BUSYBOX} --container=aside --profile=general -- true` },
+  { run: `debug web --image=${BUSYBOX} --container=aside --profile=baseline -- true` },
   { run: 'rollout pause deployment/app', says: 'paused' },
   { run: 'rollout resume deployment/app', says: 'resumed' },
   { run: 'delete pod web --dry-run=server', says: 'deleted' },

@@ -11,8 +11,8 @@ export interface Rule {
 export interface Side {
   /** Namespace that the command works in; the two are equally long, so that columns stay where they are. */
   readonly namespace: string;
-  /** URL of the kubeconfig. */
-  readonly server: string;
+  /** URLs of both kubeconfigs: the API server names itself in some answers. */
+  readonly servers: readonly string[];
 }
 
 const base = 'the same command is run in two namespaces, so that neither run finds what the other has made';
@@ -74,18 +74,6 @@ const RULES: readonly Rule[] = [
     why: 'the container runtime makes ids up',
   },
   {
-    name: 'volume',
-    pattern: /\bkube-api-access-[a-z0-9]{5}\b/g,
-    put: 'kube-api-access-<name>',
-    why: 'the API server makes the names of these volumes up',
-  },
-  {
-    name: 'cluster revision',
-    pattern: /(\bsnapshot revision |too old resource version: )\d+ \(\d+\)/g,
-    put: '$1<version>',
-    why: 'a counter of the whole cluster',
-  },
-  {
     name: 'temporary file',
     pattern: /\/tmp\/(LIVE|MERGED)-\d+\//g,
     put: '/tmp/$1/',
@@ -98,23 +86,22 @@ const RULES: readonly Rule[] = [
     why: 'when kubectl diff wrote its files',
   },
   {
-    name: 'log prefix',
-    pattern: /^([EWI])\d{4} \d{2}:\d{2}:\d{2}\.\d+ +\d+ /gm,
-    put: '$1<log> ',
-    why: "klog begins a line with the time and the process's id",
-  },
-  {
     name: 'padding',
-    pattern: / +$/gm,
-    put: '',
-    why: 'a table is as wide as the ages in it',
+    pattern: /(?<=\S)(?: {2,}| +$)/gm,
+    put: '  ',
+    why: 'a column is as wide as the ages and addresses in it; what stands in it is compared',
   },
 ];
 
 /** Puts the same word for whatever may differ. `seen` collects the names of the rules that did something. */
 export function normalise(text: string, side: Side, seen?: Set<string>): string {
   const own: Rule[] = [
-    { name: 'server', pattern: literal(side.server), put: '<server>', why: 'the two kubeconfigs differ in it' },
+    ...side.servers.map((server) => ({
+      name: 'server',
+      pattern: literal(server),
+      put: '<server>',
+      why: 'the two kubeconfigs differ in it',
+    })),
     { name: 'namespace', pattern: literal(side.namespace), put: '<namespace>', why: base },
   ];
   return [...own, ...RULES].reduce((before, { name, pattern, put }) => {
