@@ -72,7 +72,7 @@ test('a proof by another key than the one in the credential ends the dial', asyn
 });
 
 test('attack: a proof that was overheard proves nothing at another dial', async () => {
-  // Defence: the nonce in `proofBytes`. With the nonce left out of it this test failed: the second dial was settled.
+  // Taken out: the nonce in `proofBytes`. It failed: the second dial was settled.
   const first = await world.connect({ answers: false });
   const overheard = await first.proof(await first.challenged);
   const second = await world.connect({ forge: () => overheard });
