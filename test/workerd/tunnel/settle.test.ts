@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { CLOSE_CODE_BASE, ProtocolCode } from '#schema/protocol/codes.ts';
 import { FrameType } from '#schema/protocol/frame.ts';
-import { HELLO_TIMEOUT_MS } from '#schema/protocol/limits.ts';
 import { AgentKey, type AgentOptions } from '../support/agent.ts';
 import { makeWorld, type World } from '../support/world.ts';
 
@@ -99,11 +98,6 @@ test('a text message other than "ping" ends the tunnel', async () => {
   const agent = await world.agent();
   agent.socket.send('hello');
   expect(await agent.closed).toMatchObject(closedWith(ProtocolCode.PROTOCOL_ERROR));
-});
-
-test('a dial that leaves HELLO unanswered ends after its time', { timeout: HELLO_TIMEOUT_MS + 5_000 }, async () => {
-  const agent = await world.connect({ answers: false });
-  expect(await agent.closed).toMatchObject(closedWith(ProtocolCode.UNAUTHENTICATED));
 });
 
 test('a stream of a kind that the agent did not list is never opened', async () => {
