@@ -9,7 +9,7 @@ const UPGRADE_REQUIRED = 'Upgrade request required';
 /** Longer than any Status of that answer. */
 const MAX_STATUS_BYTES = 16 * 1024;
 
-export const SPDY_MESSAGE =
+const SPDY_MESSAGE =
   'this cluster is reached through WebSockets, and the client asked for SPDY: use kubectl 1.31 or later (1.29 and 1.30 with KUBECTL_REMOTE_COMMAND_WEBSOCKETS=true, KUBECTL_PORT_FORWARD_WEBSOCKETS=true)';
 
 /** Whether a request is the SPDY way into a session, which a Worker cannot upgrade (it answers 101 to WebSockets only). */
