@@ -100,6 +100,21 @@ test('attack: a header that names another cluster changes nothing', async () => 
   expect(await ask(`/k8s/clusters/${a.id}/version`, { headers })).toEqual({ status: 200, text: 'A' });
 });
 
+// Taken out: that the Worker overwrites what is there (it was kept where it was). It failed: A's object refused what was now B's agent.
+test('attack: a header that a dial brings along does not make it the agent of another cluster', async () => {
+  const forged = { cluster: b.id, publicKey: b.key.publicKey, generation: 1 };
+  const response = await exports.default.fetch(`${ORIGIN}/connect/tunnel`, {
+    headers: {
+      upgrade: 'websocket',
+      authorization: `Bearer ${await a.credential()}`,
+      [PRINCIPAL_HEADER]: base64url.encode(JSON.stringify(forged)),
+    },
+  });
+  expect(response.status).toBe(101);
+  response.webSocket?.accept();
+  response.webSocket?.close();
+});
+
 // Taken out, for this and the two that follow: the object's check that it is the one asked for. All three failed.
 test('attack: an agent of A that dials B’s object is refused by the object itself', async () => {
   // The Worker dials the object that the credential names; here its header comes to the wrong one.
