@@ -11,6 +11,10 @@ import { FakeApiServer } from '../support/fakes/api-server.ts';
 import { ALICE } from '../support/fakes/plane.ts';
 import { FakeWorld, makePki, type TestPki } from '../support/fakes/world.ts';
 
+// Checked by taking out, one at a time: the judgement of the identity; authorization, x-remote-* and what Connection names among the fields that are
+// dropped; the verification of the CA; the bounds on what is sent a second time and how often; the pause of an answer; credit on consumption instead of arrival;
+// the abort of what was cancelled. Each time the test that names it failed. Lengths are compared twice, here and by undici: one may go.
+
 let pki: TestPki;
 let world: FakeWorld;
 
@@ -245,8 +249,9 @@ describe('credit', () => {
     const { tunnel } = await world.connect();
     const big = tunnel.http({ target: '/big', consume: false });
     await big.until(() => big.received === PLANE_LIMITS.streamWindow);
-    // Other streams go on; meanwhile the first one gets no more than its window.
-    for (let i = 0; i < 50; i++) expect(await tunnel.http({ target: `/${i}` }).text()).toBe('ok');
+    // Other streams go on; meanwhile the first one gets no more than its window. All of it would be here within the second.
+    const end = performance.now() + 1000;
+    while (performance.now() < end) expect(await tunnel.http({ target: '/small' }).text()).toBe('ok');
     expect(big.received).toBe(PLANE_LIMITS.streamWindow);
     // Window, the agent's queue, and what sockets of the system hold.
     expect(written).toBeLessThan(20_000_000);

@@ -54,11 +54,11 @@ async function bothConnected(): Promise<string[]> {
 
 /** Asks through the plane without pause until told to stop; gives what went wrong. */
 function askThroughout(): { stop(): Promise<{ asked: number; failed: string[] }> } {
-  let stopped = false;
+  const stopping = new AbortController();
   let asked = 0;
   const failed: string[] = [];
   const loop = async (): Promise<void> => {
-    while (!stopped) {
+    while (!stopping.signal.aborted) {
       asked++;
       const { code, stderr } = await world.owner.through.kubectl(['get', '--raw', '/api/v1/namespaces/default']);
       if (code !== 0) failed.push(stderr);
@@ -67,7 +67,7 @@ function askThroughout(): { stop(): Promise<{ asked: number; failed: string[] }>
   const running = Promise.all([loop(), loop()]);
   return {
     stop: async () => {
-      stopped = true;
+      stopping.abort();
       await running;
       return { asked, failed };
     },

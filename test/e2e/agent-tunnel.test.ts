@@ -10,6 +10,9 @@ import { startAgentInProcess, startAgentProcess } from '../support/agent.ts';
 import { FakePlane } from '../support/fakes/plane.ts';
 import { FakeWorld, makePki, type TestPki } from '../support/fakes/world.ts';
 
+// Checked by taking out, one at a time: the verification of the plane's CA in registration and in the dial, the slow pace after a refusal, the resourceVersion of the
+// Secret and the retry on its conflict, and the drain's announcement. Each time the test that names it failed.
+
 let pki: TestPki;
 let world: FakeWorld;
 
@@ -120,8 +123,10 @@ describe('registration', () => {
       if (races-- > 0)
         world.api.secret = { ...world.api.secret, resourceVersion: world.api.secret.resourceVersion + 1 };
     };
-    await world.connect();
+    const { agent } = await world.connect();
     expect(races).toBeLessThan(0);
+    // Not by starting all over again.
+    expect(agent.log.map(({ message }) => message)).not.toContain('no tunnel to the plane');
   });
 
   it('stores the key before it is registered', async () => {
@@ -203,6 +208,18 @@ describe('the way to the plane', () => {
     const agent = await world.start({ server: impostor.url });
     await expect.poll(() => agent.log.some(({ error }) => /certificate|CERT|issuer/i.test(String(error)))).toBe(true);
     expect(impostor.registrations).toEqual([]);
+    expect(impostor.dials).toBe(0);
+    await impostor.stop();
+    await other.remove();
+  });
+
+  it('ends at a plane of another CA for an agent that has a credential, which it does not show', async () => {
+    const { agent } = await world.connect();
+    await agent.stop();
+    const other = await makePki();
+    const impostor = await FakePlane.start(other.identity);
+    const again = await world.start({ server: impostor.url });
+    await expect.poll(() => again.log.some(({ error }) => /certificate|CERT|issuer/i.test(String(error)))).toBe(true);
     expect(impostor.dials).toBe(0);
     await impostor.stop();
     await other.remove();

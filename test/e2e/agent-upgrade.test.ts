@@ -10,12 +10,16 @@ import { Flag } from '#schema/protocol/frame.ts';
 import type { Field } from '#schema/protocol/head.ts';
 import { PLANE_LIMITS } from '#schema/protocol/limits.ts';
 import { startAgentInProcess } from '../support/agent.ts';
+import { FakeApiServer } from '../support/fakes/api-server.ts';
 import { ALICE, type Exchange, type PlaneTunnel } from '../support/fakes/plane.ts';
 import { FakeWorld, makePki, type TestPki } from '../support/fakes/world.ts';
 
 const EXEC = '/api/v1/namespaces/a%2Fb/pods/p/exec?command=sh&command=-c&command=echo%20%27x%27';
 const V5: Field[] = [...ALICE, ['sec-websocket-protocol', 'v5.channel.k8s.io']];
 const END = Flag.MESSAGE_END;
+
+// Checked by taking out, one at a time: the judgement of the identity, of the chosen subprotocol and of bearer tokens among the offered; the refusal to follow
+// redirects; the end of a connection whose upgrade failed; the verification of the CA; the pause of the API server; credit on consumption. Each time the test that names it failed.
 
 let pki: TestPki;
 let world: FakeWorld;
@@ -144,6 +148,18 @@ describe('the handshake', () => {
     await tunnel.http({ target: '/warm' }).text();
     await world.api.stop();
     expect((await tunnel.upgrade({ target: EXEC, fields: V5 }).reset()).code).toBe(ProtocolCode.UPSTREAM_UNREACHABLE);
+  });
+
+  it('ends before anything is sent when the API server is of another CA', async () => {
+    await tunnel.http({ target: '/warm' }).text();
+    const other = await makePki();
+    const { port } = world.api;
+    await world.api.stop();
+    const stranger = await FakeApiServer.start(other.identity, port);
+    expect((await tunnel.upgrade({ target: EXEC, fields: V5 }).reset()).code).toBe(ProtocolCode.UPSTREAM_UNREACHABLE);
+    expect(stranger.seen).toEqual([]);
+    await stranger.stop();
+    await other.remove();
   });
 
   it('that breaks after the request was sent is UPSTREAM_LOST', async () => {
