@@ -9,6 +9,7 @@ import { readOptionalFile, RotatedFile } from './kube/files.ts';
 import { createPool } from './kube/pool.ts';
 import type { Logger } from './log.ts';
 import { AgentMetrics } from './metrics.ts';
+import { Budget } from './roles/cluster/messages.ts';
 import { enroller, type Registration } from './roles/cluster/register.ts';
 import { CAPABILITIES, streamServer } from './roles/cluster/serve.ts';
 import { dial } from './tunnel/dial.ts';
@@ -67,7 +68,7 @@ export async function startAgent(config: Config, log: Logger): Promise<Agent> {
       log,
     }),
     dial: async (credential, signal) => dial(server, credential, await egress(), signal),
-    serve: streamServer({ api, pool, proxy, metrics, log }),
+    serve: streamServer({ api, pool, proxy, borrowed: new Budget(), metrics, log }),
     metrics,
     log,
   });

@@ -279,6 +279,17 @@ describe('credit', () => {
     expect(sent).toBeLessThan(20_000_000);
   });
 
+  it('stops the plane when the API server does not read messages in parts either', async () => {
+    const { exchange, socket } = await upgraded();
+    socket.pause();
+    for (let i = 0; i < 140; i++) {
+      exchange.stream.write(Buffer.alloc(100_000));
+      exchange.stream.write(Buffer.alloc(100_000), END);
+    }
+    for (let i = 0; i < 200; i++) expect(await tunnel.http({ target: `/${i}` }).text()).toBe('ok');
+    expect(exchange.stream.queued).toBeGreaterThan(15_000_000);
+  });
+
   it('stops the plane when the API server does not read', async () => {
     const { exchange, socket } = await upgraded();
     socket.pause();

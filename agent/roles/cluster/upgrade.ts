@@ -13,6 +13,7 @@ import type { StreamMetrics } from '../../metrics.ts';
 import { fromRaw, responseFields, toWire, upgradeFields } from './fields.ts';
 import { refuse } from './http.ts';
 import { judgeIdentity } from './identity.ts';
+import { Messages, type Whole } from './messages.ts';
 import { offeredProtocols } from './subprotocols.ts';
 import { type Fault, faultOf, NO_TOKEN, type Upstream } from './upstream.ts';
 
@@ -21,12 +22,6 @@ const UPSTREAM_PING_MS = 25_000;
 
 /** One message from the API server: exec sends 32 KiB, port-forward its SPDY frames of at most 16 MiB (`moby/spdystream`). */
 const MAX_UPSTREAM_MESSAGE_BYTES = 16 * 1024 * 1024;
-
-/**
- * One message to the API server: kubectl sends 32 KiB, a browser what is pasted. It goes as one frame, since the API server's library takes each frame
- * for a message (`golang.org/x/net/websocket`): the first octet of a continuation would be read as a channel number.
- */
-const MAX_PLANE_MESSAGE_BYTES = 4 * 1024 * 1024;
 
 /** RFC 6455 §7.4.1: the connection ended without a close frame. */
 const ABNORMAL = 1006;
@@ -75,9 +70,8 @@ class UpgradeExchange implements StreamHandler {
   #sent = false;
   /** The plane has closed its half. */
   #closing = false;
-  /** Of a message from the plane whose end has not come. */
-  #parts: Uint8Array[] = [];
-  #partBytes = 0;
+  /** From the plane. */
+  readonly #messages: Messages;
   /** Fields of the 101, until the socket is open. */
   #upgradeFields: Field[] = [];
   #over = false;
@@ -88,6 +82,7 @@ class UpgradeExchange implements StreamHandler {
     this.#head = head;
     this.#protocols = protocols;
     this.#metrics = metrics;
+    this.#messages = new Messages(upstream.borrowed, (bytes) => stream.consumed(bytes));
     this.#acceptTimer = setTimeout(() => stream.accept(), ACCEPT_AFTER_MS);
   }
 
@@ -138,21 +133,16 @@ class UpgradeExchange implements StreamHandler {
       else this.#stream.consumed(data.byteLength);
       return;
     }
-    const binary = (flags & Flag.TEXT) === 0;
-    if ((flags & Flag.MESSAGE_END) === 0) {
-      // The rest needs credit: a message may be larger than the window.
-      this.#stream.consumed(data.byteLength);
-      this.#parts.push(data);
-      this.#partBytes += data.byteLength;
-      if (this.#partBytes > MAX_PLANE_MESSAGE_BYTES)
-        this.#fail({ code: ProtocolCode.LIMIT, reason: 'message too large' });
+    let whole: Whole | null;
+    try {
+      whole = this.#messages.push(data, (flags & Flag.MESSAGE_END) !== 0);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#fail({ code: error.code, reason: error.message });
       return;
     }
-    const message = this.#parts.length === 0 ? data : Buffer.concat([...this.#parts, data]);
-    this.#parts = [];
-    this.#partBytes = 0;
     // The callback comes when the octets have left, or never will.
-    socket.send(message, { binary }, () => this.#stream.consumed(data.byteLength));
+    if (whole !== null) socket.send(whole.message, { binary: (flags & Flag.TEXT) === 0 }, whole.done);
   }
 
   onEnd(payload: Uint8Array): void {
@@ -284,6 +274,7 @@ class UpgradeExchange implements StreamHandler {
     this.#over = true;
     clearTimeout(this.#acceptTimer);
     clearInterval(this.#pingTimer);
+    this.#messages.drop();
     return true;
   }
 }

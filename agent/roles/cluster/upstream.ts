@@ -4,6 +4,7 @@ import type { Logger } from '../../log.ts';
 import type { AgentMetrics } from '../../metrics.ts';
 import type { ApiServer } from '../../kube/api-server.ts';
 import type { Account } from '../../kube/accounts.ts';
+import type { Budget } from './messages.ts';
 
 /** What serving a stream needs. */
 export interface Upstream {
@@ -11,6 +12,8 @@ export interface Upstream {
   pool: Dispatcher;
   /** The account that may impersonate. */
   proxy: Account;
+  /** What upgrades hold of large messages, all together. */
+  borrowed: Budget;
   metrics: AgentMetrics;
   log: Logger;
 }
