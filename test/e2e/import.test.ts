@@ -53,12 +53,14 @@ test('when the pod that serves is deleted no request fails, and an informer miss
     rate: 20,
   });
   const asking = ask();
-  for (const pod of await agentPods()) {
-    // One after the other: whichever serves is among them.
-    await admin.ok([...NAMESPACE, 'delete', 'pod', pod]);
+  const before = await agentPods();
+  for (const pod of before) {
+    // One after the other: whichever serves is among them. It goes on until its streams have ended, or may not go on.
+    await admin.ok([...NAMESPACE, 'delete', 'pod', pod, '--wait=false']);
     await admin.ok(ROLLED_OUT);
     await connected(world.clusterId, 2);
   }
+  await admin.ok([...NAMESPACE, 'wait', '--for=delete', ...before.map((pod) => `pod/${pod}`), '--timeout=60s']);
   expect((await churn.exited).code).toBe(0);
   await admin.ok(['create', 'configmap', 'end']);
   await admin.ok(['label', 'configmap', 'end', 'import=yes']);
@@ -116,7 +118,11 @@ async function paste(command: string): Promise<void> {
 
 async function tunnelsOf(clusterId: string): Promise<string[]> {
   const { items } = await world.api.json(tunnels, 'GET', `/v1/clusters/${clusterId}/tunnels`);
-  return items.map(({ state }) => state).toSorted();
+  // One that drains takes nothing new.
+  return items
+    .map(({ state }) => state)
+    .filter((state) => state !== 'draining')
+    .toSorted();
 }
 
 /** Waits for the tunnels of a cluster. @returns their states */

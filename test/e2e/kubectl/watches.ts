@@ -1,10 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { beforeAll, expect, test } from 'vitest';
+import { waitUntil } from '#scripts/demo/processes.ts';
+import { AuditLog } from '../../support/audit.ts';
 import { namespace } from '../../support/objects.ts';
 import type { World } from '../../support/world.ts';
 
 const CHANGES = 10_000;
-/** client-go as it is: what a shared informer of a controller does. */
-const LABEL = 'outrider.dev/test=watches';
 
 /** What client-go does with lists, watches and other encodings. */
 export function watches(world: () => World): void {
@@ -13,12 +14,13 @@ export function watches(world: () => World): void {
   beforeAll(async () => await world().admin.apply(namespace(space)));
 
   test('a raw watch of 10,000 changes gives the same sequence as a direct one, in JSON and in protobuf', async () => {
-    const { admin, owner } = world();
+    const { admin, owner, cluster } = world();
+    const mark = randomUUID();
     const list = await admin.json<{ metadata: { resourceVersion: string } }>(['-n', space, 'get', 'configmaps']);
     const flags = {
       namespace: space,
       'resource-version': list.metadata.resourceVersion,
-      selector: LABEL,
+      selector: `mark=${mark}`,
       count: CHANGES,
     };
     const watchers = [
@@ -26,7 +28,11 @@ export function watches(world: () => World): void {
       owner.through.clientGo('watch', flags),
       owner.through.clientGo('watch', { ...flags, content: 'protobuf' }),
     ];
-    const churn = { namespace: space, name: 'churn', label: LABEL, count: CHANGES, parallel: 4 };
+    // A watch that is opened amid changes gets the first of them out of order now and then, from the API server itself.
+    const audit = new AuditLog(cluster.auditLog);
+    const open = async (): Promise<boolean> => (await audit.events(mark, 'ResponseStarted')).length === watchers.length;
+    await waitUntil('all watches to be open', open, { withinMs: 20_000 });
+    const churn = { namespace: space, name: 'churn', label: `mark=${mark}`, count: CHANGES, parallel: 4 };
     const [made] = await admin.clientGo('churn', churn);
     const [direct, json, protobuf] = await Promise.all(watchers);
     console.log(`10,000 changes were made in ${(made as { milliseconds: number }).milliseconds} ms`);
