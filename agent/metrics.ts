@@ -7,7 +7,7 @@ const KIND_NAMES: ReadonlyMap<number, string> = new Map(
 );
 
 /** A stream kind for labels; kinds of a newer plane share one, so that a peer cannot make labels without end. */
-export function kindName(kind: number): string {
+function kindName(kind: number): string {
   return KIND_NAMES.get(kind) ?? 'other';
 }
 

@@ -17,7 +17,7 @@ const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 const TOKEN_LIFETIME_SECONDS = 3600;
 
 /** The API server said no. The message is its own; the generated client's error would dump the whole answer. */
-export class KubeError extends Error {
+class KubeError extends Error {
   readonly status: number;
   constructor(status: number, message: string) {
     super(message);

@@ -38,7 +38,7 @@ export class RotatedFile {
 }
 
 /** A file's trimmed text, '' for an empty one. */
-export async function readSmallFile(path: string): Promise<string> {
+async function readSmallFile(path: string): Promise<string> {
   const bytes = await readFile(path);
   if (bytes.byteLength > MAX_FILE_BYTES) throw new Error(`${path} is larger than ${MAX_FILE_BYTES} bytes`);
   return bytes.toString('utf8').trim();

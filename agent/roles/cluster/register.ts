@@ -8,7 +8,7 @@ import type { Logger } from '../../log.ts';
 import type { Enrolment } from '../../tunnel/runner.ts';
 
 /** The Secret that the import manifest makes beforehand, so that the agent may change this one and no other. */
-export const AGENT_SECRET = 'outrider-agent';
+const AGENT_SECRET = 'outrider-agent';
 
 /** Its keys. The private key is made in the cluster and never leaves it. */
 const KEYS = { privateKey: 'privateKey', credential: 'credential', cluster: 'cluster' } as const;
@@ -33,7 +33,7 @@ export interface RegisterOptions {
 }
 
 /** The cluster is not registered, and there is no token to register it with. */
-export class NotRegisteredError extends Error {
+class NotRegisteredError extends Error {
   constructor() {
     super('there is no credential and no registration token: apply the import manifest of the plane');
     this.name = 'NotRegisteredError';
@@ -46,7 +46,7 @@ export class NotRegisteredError extends Error {
  * @param rejected a credential that the plane did not accept: register again, with the token that is there now.
  * @throws NotRegisteredError; PlaneRefusal; KubeError.
  */
-export async function enrol(options: RegisterOptions, rejected: string | null): Promise<Enrolment> {
+async function enrol(options: RegisterOptions, rejected: string | null): Promise<Enrolment> {
   const { kube } = options;
   const { secret, key } = await ensureKey(options);
   const kubernetesVersion = await kube.version();
