@@ -89,7 +89,7 @@ export const SESSION_QUEUE_MAX = 32 * 1024 * 1024;
 export const MAX_CONTROL_FRAMES = 16 * 1024;
 
 /**
- * A view of a message keeps all of the message in memory. DATA smaller than its message divided by this is copied out, so that what streams
+ * A view of a message keeps all of the message's buffer in memory. DATA smaller than that buffer divided by this is copied out, so that what streams
  * hold is at most this many times what their windows allow.
  */
 export const MAX_VIEW_RATIO = 2;

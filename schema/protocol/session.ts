@@ -141,7 +141,7 @@ export class Session {
   receive(message: Uint8Array): void {
     if (this.#gate === 'closed') return;
     try {
-      decodeFrames(message, (frame) => this.#take(frame, message));
+      decodeFrames(message, (frame) => this.#take(frame));
     } catch (error) {
       this.#fail(error instanceof ProtocolError ? error : new ProtocolError(ProtocolCode.INTERNAL, 'internal error'));
     }
@@ -173,7 +173,7 @@ export class Session {
     return stream;
   }
 
-  #take(frame: Frame, message: Uint8Array): void {
+  #take(frame: Frame): void {
     if (this.#gate === 'closed') return;
     if (frame.type === FrameType.HELLO) this.#hello(frame);
     else if (frame.type === FrameType.GOAWAY) {
@@ -182,7 +182,7 @@ export class Session {
     } else if (frame.type < FIRST_OPTIONAL_TYPE) {
       if (this.#gate === 'hello') throw violation('a frame before HELLO was settled');
       if (frame.type === FrameType.OPEN) this.#opened(frame);
-      else if (frame.incarnation === this.#sender.incarnation) this.#takeStreamFrame(frame, message);
+      else if (frame.incarnation === this.#sender.incarnation) this.#takeStreamFrame(frame);
     }
     if (this.#sender.controlFrames > MAX_CONTROL_FRAMES) {
       throw new ProtocolError(ProtocolCode.LIMIT, 'too many answers wait for a peer that reads none');
@@ -201,7 +201,7 @@ export class Session {
     if (code !== ProtocolCode.DRAIN) this.close(reason);
   }
 
-  #takeStreamFrame(frame: Frame, message: Uint8Array): void {
+  #takeStreamFrame(frame: Frame): void {
     if (frame.sequence === 0) {
       this.#granted(frame, null);
       return;
@@ -226,7 +226,7 @@ export class Session {
         this.#head(stream, frame);
         return;
       case FrameType.DATA:
-        this.#data(stream, frame, message);
+        this.#data(stream, frame);
         return;
       case FrameType.END:
         this.#checkBody(stream);
@@ -286,14 +286,15 @@ export class Session {
     if ((frame.flags & Flag.FIN) !== 0) this.#remoteEnded(stream, NOTHING);
   }
 
-  #data(stream: Stream, frame: Frame, message: Uint8Array): void {
+  #data(stream: Stream, frame: Frame): void {
     this.#checkBody(stream);
     const { payload, flags } = frame;
     if (!stream.receiveWindow.received(payload.byteLength)) {
       throw new ProtocolError(ProtocolCode.FLOW_CONTROL, 'more DATA than the stream has credit for');
     }
-    const copied = payload.byteLength * MAX_VIEW_RATIO < message.byteLength;
-    this.#call(stream, () => stream.handler.onData(copied ? payload.slice() : payload, flags));
+    // What a view keeps is its whole buffer, which may hold more than this message. `slice` would be a view again where the message is a Node Buffer.
+    const copied = payload.byteLength * MAX_VIEW_RATIO < payload.buffer.byteLength;
+    this.#call(stream, () => stream.handler.onData(copied ? new Uint8Array(payload) : payload, flags));
     if ((flags & Flag.FIN) !== 0) this.#remoteEnded(stream, NOTHING);
   }
 

@@ -131,6 +131,26 @@ describe('memory is bounded', () => {
     expect(kept[0]?.buffer.byteLength).toBeLessThanOrEqual(10 * MAX_VIEW_RATIO);
   });
 
+  test('a message in a larger buffer does not keep that buffer, nor does one whose slices are views, as those of a Node Buffer are', () => {
+    /** A Buffer as far as this matters: it runs in workerd too. */
+    class Sliced extends Uint8Array<ArrayBuffer> {
+      override slice(start?: number, end?: number): Uint8Array<ArrayBuffer> {
+        return this.subarray(start, end);
+      }
+    }
+    const world = new World();
+    const { agent } = world.open();
+    world.link.run();
+    const kept: Uint8Array[] = [];
+    agent.onData = (data) => kept.push(data);
+    const message = frames([FrameType.DATA, Flag.FIN, 0, 1, body(1, 0, 10)]);
+    const slab = new Uint8Array(65_536);
+    slab.set(message, 100);
+    world.link.agent.session.receive(new Sliced(slab.buffer, 100, message.byteLength));
+    expect([...(kept[0] ?? [])]).toEqual([...body(1, 0, 10)]);
+    expect(kept[0]?.buffer.byteLength).toBeLessThanOrEqual(10 * MAX_VIEW_RATIO);
+  });
+
   test('many tiny writes meet the high-water mark by what they cost, not by their octets', () => {
     const world = new World({ agent: { streamWindow: 1 } });
     const { plane } = world.open();
