@@ -133,7 +133,7 @@ export class Session {
     payload.set(head, 1);
     stream.enqueue(FrameType.OPEN, 0, payload);
     if (fin) stream.end();
-    if (sequence >= LAST_SEQUENCE) this.#goneAway(ProtocolCode.DRAIN, 'stream sequences are used up');
+    if (sequence >= LAST_SEQUENCE) this.#usedUp();
     return stream;
   }
 
@@ -199,6 +199,13 @@ export class Session {
     this.#peerDraining = true;
     this.#handler.onGoaway(code, reason);
     if (code !== ProtocolCode.DRAIN) this.close(reason);
+  }
+
+  /** Both ends have to know: the plane opens no more here, and the agent dials anew. */
+  #usedUp(): void {
+    const reason = 'stream sequences are used up';
+    this.goaway(ProtocolCode.DRAIN, reason);
+    this.#goneAway(ProtocolCode.DRAIN, reason);
   }
 
   #takeStreamFrame(frame: Frame): void {

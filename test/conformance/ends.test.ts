@@ -341,6 +341,8 @@ describe('drain', () => {
     last.agent.onOpened = () => last.agent.stream?.head(utf8('200'));
     world.link.run();
     expect([last.plane.stream?.sequence, last.plane.heard]).toEqual([LAST_SEQUENCE, ['head 200']]);
+    // The agent hears of it, or it would never dial anew.
+    expect(world.link.agent.goaways).toMatchObject([{ code: DRAIN }]);
     expect(world.link.agent.errors).toEqual([]);
   });
 });

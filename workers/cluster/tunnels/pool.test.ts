@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { ProtocolCode } from '#schema/protocol/codes.ts';
+import { Batch, encodeCode } from '#schema/protocol/encode.ts';
+import { FrameType, StreamKind } from '#schema/protocol/frame.ts';
 import { PLANE_LIMITS, SILENCE_MS } from '#schema/protocol/limits.ts';
 import { MAX_WAITING, SILENCE_CHECK_MS, TUNNEL_RECENTLY_MS, TUNNEL_WAIT_MS } from '../limits.ts';
 import { Pool } from './pool.ts';
@@ -136,6 +138,23 @@ test('a newer dial ends the older of its instance; an older one is refused', () 
   expect(pool.add(newer)).toBe(true);
   expect(world.closed).toEqual([4000 + ProtocolCode.SUPERSEDED]);
   expect(pool.active()).toBe(newer);
+});
+
+test('the streams of a draining tunnel go on beside the next dial of its instance', () => {
+  const { world, pool, tunnel } = make();
+  const first = tunnel('a', 1);
+  pool.add(first);
+  const heard: number[] = [];
+  const handler = { onData: () => undefined, onEnd: () => undefined, onReset: (code: number) => void heard.push(code) };
+  first.open(StreamKind.HTTP, new TextEncoder().encode('GET /'), true, handler);
+  const drain = new Batch();
+  drain.add(FrameType.GOAWAY, 0, 0, 0, encodeCode(ProtocolCode.DRAIN, '', 100));
+  first.receive(drain.finish().buffer, Date.now());
+  expect(pool.active()).toBeNull();
+  const next = tunnel('a', 2);
+  pool.add(next);
+  expect(pool.active()).toBe(next);
+  expect([heard, world.closed, first.openStreams]).toEqual([[], [], 1]);
 });
 
 test('a socket that breaks while its tunnel is being ended is closed once', () => {

@@ -52,6 +52,12 @@ test('a newer dial of an instance replaces its older ones and leaves other insta
   expect(supersede({ instance: 'a', epoch: 2 }, [old, other])).toEqual({ refused: false, replaced: [old] });
 });
 
+test('a draining tunnel of the instance is left to finish, and still refuses older dials', () => {
+  const draining = tunnel({ epoch: 2, draining: true });
+  expect(supersede({ instance: 'a', epoch: 3 }, [draining])).toEqual({ refused: false, replaced: [] });
+  expect(supersede({ instance: 'a', epoch: 1 }, [draining]).refused).toBe(true);
+});
+
 test('a dial that is not newer than what the instance has is refused', () => {
   expect(supersede({ instance: 'a', epoch: 2 }, [tunnel({ epoch: 2 })]).refused).toBe(true);
   expect(supersede({ instance: 'a', epoch: 1 }, [tunnel({ epoch: 2 })]).refused).toBe(true);

@@ -41,7 +41,10 @@ function precedes(a: Presence, b: Presence): boolean {
   return a.instance < b.instance;
 }
 
-/** What becomes of a dial beside the tunnels of the same instance: the newest epoch replaces the others, an older one is refused. */
+/**
+ * What becomes of a dial beside the tunnels of the same instance: the newest epoch replaces the others, an older one is refused. One that drains is left to
+ * finish: the dial is what draining it asked for.
+ */
 export function supersede<T extends Presence>(
   dial: Pick<Presence, 'instance' | 'epoch'>,
   tunnels: Iterable<T>,
@@ -49,6 +52,6 @@ export function supersede<T extends Presence>(
   const same = [...tunnels].filter((tunnel) => tunnel.instance === dial.instance);
   return {
     refused: same.some((tunnel) => tunnel.epoch >= dial.epoch),
-    replaced: same.filter((tunnel) => tunnel.epoch < dial.epoch),
+    replaced: same.filter((tunnel) => tunnel.epoch < dial.epoch && !tunnel.draining),
   };
 }
