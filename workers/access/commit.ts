@@ -20,17 +20,16 @@ export interface CommitDeps {
 /**
  * Commits changes of access such that the clusters hear of them: the dispatcher's alarm is armed before the commit, and kicked after it. Without a
  * dispatcher nothing is committed, so that no revocation is ever acknowledged that could be lost.
+ *
+ * After an error nothing is kicked: the batch may be committed all the same, even later, so the dispatcher goes on looking for it until it cannot come any more.
  */
 export function announcedCommit(deps: CommitDeps): Commit {
   return async (statements) => {
     const change = randomBase32(16);
     await deps.dispatcher().arm(change);
-    try {
-      return await deps.db.batch(statements);
-    } finally {
-      // Also after an error: the batch may have been committed although its answer was lost.
-      deps.waitUntil(kick(deps, change));
-    }
+    const results = await deps.db.batch(statements);
+    deps.waitUntil(kick(deps, change));
+    return results;
   };
 }
 

@@ -1,7 +1,14 @@
 import { DurableObject } from 'cloudflare:workers';
 import { describeError, log } from '../log.ts';
-import { pendingRemovals, pendingSnapshots, recordDelivery, recordRemoval } from '../store/deliveries.ts';
-import { deliver, type ClusterControl } from './delivery.ts';
+import {
+  overtakeVersion,
+  pendingRemovals,
+  pendingSnapshots,
+  recordDelivery,
+  recordRemoval,
+} from '../store/deliveries.ts';
+import { BackOff, Failing } from './back-off.ts';
+import { deliver, type ClusterControl, type Outcome } from './delivery.ts';
 import { buildSnapshot } from './snapshot.ts';
 
 /** How soon the alarm looks whether a change was committed whose author never came back, ms. With the delivery itself it stays below the goal of 5 s. */
@@ -10,13 +17,18 @@ const LOOK_AGAIN_MS = 1_500;
 /** How long a change may take between its arming and its commit, ms: D1 ends a batch after 30 s. */
 const COMMIT_MS = 35_000;
 
-/** Waits between tries of clusters that cannot be reached, ms: doubles from the first to the second. */
-const FIRST_RETRY_MS = 2_000;
-const LONGEST_RETRY_MS = 60_000;
+/** How soon a run that the database failed is tried again, ms: its stalls last seconds to a minute and a try is one query. */
+const DATABASE_RETRY_MS = 5_000;
 
-/** Keys of this object's storage: `change:<id>` → the moment (epoch ms) until which its commit is awaited; `retry` → the last wait, ms. */
+/** A run that is cut short is followed by another after this, ms. */
+const LEFT_OVER_MS = 60_000;
+
+/** Keys of this object's storage: `change:<id>` → the moment (epoch ms) until which its commit is awaited; `failing` → {@link Failing}. */
 const CHANGE = 'change:';
-const RETRY = 'retry';
+const FAILING = 'failing';
+
+/** How a run ended; `database`: it could not be asked. */
+type Ended = Outcome | 'database';
 
 /**
  * Carries every change of access to the clusters that it touches (`design.md` §2 "Delivery"). A change is announced *before* its commit, which arms the alarm; so a Worker that
@@ -26,7 +38,7 @@ export abstract class AccessDispatcher extends DurableObject<Env> {
   /** The object of a cluster whose id is from the database. */
   protected abstract cluster(clusterId: string): Promise<ClusterControl>;
 
-  #running: Promise<boolean> | null = null;
+  #running: Promise<Ended> | null = null;
   #again = false;
 
   /** A change is about to be committed. Once this has returned, the change will be delivered, whatever becomes of its author. */
@@ -36,73 +48,82 @@ export abstract class AccessDispatcher extends DurableObject<Env> {
     await this.#wakeAt(now + LOOK_AGAIN_MS);
   }
 
-  /** That change was committed, or was not: deliver now. */
+  /** That change was committed: deliver now. */
   async kick(change: string): Promise<void> {
     await this.ctx.storage.delete(CHANGE + change);
-    await this.ctx.storage.delete(RETRY);
     await this.#deliverAndRearm();
   }
 
   /** Looks what is wanting; armed anew as long as something is, or a commit may still come. */
   override async alarm(): Promise<void> {
     // First, because a run that is cut short must be followed by another.
-    await this.ctx.storage.setAlarm(Date.now() + LONGEST_RETRY_MS);
+    await this.ctx.storage.setAlarm(Date.now() + LEFT_OVER_MS);
     await this.#deliverAndRearm();
   }
 
   async #deliverAndRearm(): Promise<void> {
-    const all = await this.#deliver();
+    const ended = await this.#deliver();
     const now = Date.now();
     const changes = await this.ctx.storage.list<number>({ prefix: CHANGE });
     const expired = [...changes].filter(([, until]) => until <= now).map(([key]) => key);
     if (expired.length > 0) await this.ctx.storage.delete(expired);
-    if (expired.length < changes.size) await this.#wakeAt(now + LOOK_AGAIN_MS);
-    else if (all) await this.ctx.storage.deleteAlarm();
-    else await this.ctx.storage.setAlarm(now + (await this.#nextRetry()));
-    if (all) await this.ctx.storage.delete(RETRY);
+    const look = expired.length < changes.size ? [now + LOOK_AGAIN_MS] : [];
+    const next = Math.min(...look, ...(await this.#resume(ended, now)));
+    if (next === Infinity) await this.ctx.storage.deleteAlarm();
+    else await this.ctx.storage.setAlarm(next);
   }
 
-  /** One run at a time. Whoever comes while one is under way gets the run after it: what they committed may be too late for this one. */
-  async #deliver(): Promise<boolean> {
+  /** When a run must follow one that ended so. */
+  async #resume(ended: Ended, now: number): Promise<number[]> {
+    // By an alarm, because a new invocation has new limits.
+    if (ended === 'more') return [now];
+    if (ended === 'database') return [now + DATABASE_RETRY_MS];
+    const next = (await this.#backOff()).next();
+    return next === null ? [] : [next];
+  }
+
+  /** One run at a time. Whoever comes while one is under way gets another after it: what they committed may be too late for this one. */
+  async #deliver(): Promise<Ended> {
     if (this.#running !== null) {
       this.#again = true;
       return await this.#running;
     }
-    const run = async (): Promise<boolean> => {
-      let all: boolean;
-      do {
-        this.#again = false;
-        all = await this.#deliverOnce();
-      } while (this.#again);
-      return all;
-    };
-    this.#running = run().finally(() => (this.#running = null));
+    this.#again = false;
+    this.#running = this.#deliverOnce()
+      .then((ended) => (this.#again ? 'more' : ended))
+      .finally(() => (this.#running = null));
     return await this.#running;
   }
 
-  async #deliverOnce(): Promise<boolean> {
+  async #deliverOnce(): Promise<Ended> {
     const db = this.env.DB;
+    const backOff = await this.#backOff();
     try {
-      return await deliver({
-        pendingSnapshots: async (limit, except) => await pendingSnapshots(db, limit, except),
-        pendingRemovals: async (limit, except) => await pendingRemovals(db, limit, except),
-        buildSnapshot: async (id) => await buildSnapshot(db, id),
-        recordDelivery: async (id, version) => await recordDelivery(db, id, version),
-        recordRemoval: async (id) => await recordRemoval(db, id),
-        cluster: async (id) => await this.cluster(id),
-        failed: (cluster, error) => log('warn', 'access not delivered', { cluster, error: describeError(error) }),
-      });
+      return await deliver(
+        {
+          now: Date.now,
+          pendingSnapshots: async (limit, which) => await pendingSnapshots(db, limit, which),
+          pendingRemovals: async (limit, which) => await pendingRemovals(db, limit, which),
+          buildSnapshot: async (id) => await buildSnapshot(db, id),
+          recordDelivery: async (id, version) => await recordDelivery(db, id, version),
+          recordRemoval: async (id) => await recordRemoval(db, id),
+          overtaken: async (version) => await overtakeVersion(db, version),
+          cluster: async (id) => await this.cluster(id),
+          failed: (cluster, error) => log('warn', 'access not delivered', { cluster, error: describeError(error) }),
+        },
+        backOff,
+      );
     } catch (error) {
       log('error', 'access delivery failed', { error: describeError(error) });
-      return false;
+      return 'database';
+    } finally {
+      await this.ctx.storage.put(FAILING, backOff.toJSON());
     }
   }
 
-  async #nextRetry(): Promise<number> {
-    const last = await this.ctx.storage.get<number>(RETRY);
-    const next = Math.min(last === undefined ? FIRST_RETRY_MS : last * 2, LONGEST_RETRY_MS);
-    await this.ctx.storage.put(RETRY, next);
-    return next;
+  /** What another deploy kept and this one cannot read counts as nothing: all are tried. */
+  async #backOff(): Promise<BackOff> {
+    return new BackOff(Failing.safeParse(await this.ctx.storage.get(FAILING)).data);
   }
 
   /** Never later than what is armed already. */

@@ -1,6 +1,7 @@
 import { env, exports } from 'cloudflare:workers';
 import { runDurableObjectAlarm } from 'cloudflare:test';
 import { beforeEach, expect, test } from 'vitest';
+import { announcedCommit } from '#workers/access/commit.ts';
 import { touch } from '#workers/store/access.ts';
 import { recordConnection } from '#workers/store/clusters.ts';
 import { administrator, ask, cluster, nowSeconds, ORIGIN, outcome, person, tokenFor } from './client.ts';
@@ -99,6 +100,60 @@ test('a disabled person is refused by the objects of all their clusters', async 
   for (const id of [one, two]) expect(await honoured(id, theirs)).toBe('honoured');
   await ask(`PATCH /v1/users/${ada}`, { token, body: { enabled: false } });
   for (const id of [one, two]) await poll(async () => await honoured(id, theirs)).toBe('revoked');
+});
+
+test('a change that touches 200 clusters is at all of them within the goal', async () => {
+  const ids = await Promise.all(Array.from({ length: 200 }, connected));
+  await ask('POST /v1/users', { token, body: { username: 'ada', password: 'some password 1', administrator: true } });
+  const behind = async (): Promise<unknown> =>
+    await env.DB.prepare(
+      `SELECT count(*) AS n FROM clusters
+       WHERE delivered_version < access_version AND id IN (SELECT value FROM json_each(?))`,
+    )
+      .bind(JSON.stringify(ids))
+      .first('n');
+  expect(await behind()).toBeGreaterThan(0);
+  await poll(behind).toBe(0);
+});
+
+test('a commit whose answer was lost is delivered when it comes', async () => {
+  const id = await connected();
+  const readOnly = await readOnlyToken(id);
+  const commit = announcedCommit({
+    db: { batch: async () => await Promise.reject(new Error('no answer')) } as unknown as D1Database,
+    dispatcher,
+    waitUntil: () => {},
+  });
+  await expect(commit([])).rejects.toThrow('no answer');
+  // An alarm that finds nothing does not end the wait for it.
+  expect(await runDurableObjectAlarm(dispatcher())).toBe(true);
+  await env.DB.batch([
+    env.DB.prepare('UPDATE tokens SET revoked_at = ?2 WHERE id = ?1').bind(readOnly.id, nowSeconds()),
+    ...touch(env.DB, { cluster: id }),
+  ]);
+  await poll(readOnly.says).toBe('revoked');
+});
+
+test('after a backup was restored the objects take snapshots again', async () => {
+  const id = await connected();
+  const readOnly = await readOnlyToken(id);
+  const counter = async (): Promise<unknown> => await env.DB.prepare('SELECT value FROM access_counter').first('value');
+  const before = Number(await counter());
+  await env.DB.prepare('UPDATE access_counter SET value = value + 100').run();
+  await ask(`PATCH /v1/clusters/${id}`, { token, body: { name: `r${nowSeconds()}` } });
+  await poll(
+    async () => await env.DB.prepare('SELECT delivered_version AS n FROM clusters WHERE id = ?').bind(id).first('n'),
+  ).toBe(before + 101);
+  // As a backup would have it.
+  await env.DB.batch([
+    env.DB.prepare('UPDATE access_counter SET value = ?').bind(before),
+    env.DB.prepare(
+      'UPDATE clusters SET access_version = min(access_version, ?1), delivered_version = min(delivered_version, ?1)',
+    ).bind(before),
+  ]);
+  await ask(`DELETE /v1/tokens/${readOnly.id}`, { token });
+  await poll(readOnly.says).toBe('revoked');
+  expect(await counter()).toBeGreaterThan(before + 101);
 });
 
 test('a cluster that never connected is not pushed to: its object is made by its agent alone', async () => {
