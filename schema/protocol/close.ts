@@ -12,6 +12,12 @@ export interface Close {
   reason: string;
 }
 
+/** A reason that fits a close frame, cut between characters. */
+export function cutReason(reason: string): string {
+  const { read } = new TextEncoder().encodeInto(reason, new Uint8Array(MAX_CLOSE_REASON_BYTES));
+  return reason.slice(0, read);
+}
+
 /** Payload of END on an `upgrade` stream. */
 export function encodeClose({ code, reason }: Close): Uint8Array {
   if (code === NO_CLOSE_CODE) return new Uint8Array(0);

@@ -58,7 +58,7 @@ async function change({ db, commit, now }: Deps, user: User, newPassword: string
   }
   const notBefore = Math.max(now, user.notBefore) + 1;
   const passwordHash = await hashPassword(newPassword);
-  if (!(await changePassword(db, commit, { user, passwordHash, notBefore }))) {
+  if (!(await changePassword(db, commit, { user, passwordHash, notBefore, now }))) {
     throw new OutriderError('conflict', 'the password was changed by somebody else at the same moment; sign in again');
   }
   return notBefore;

@@ -15,8 +15,8 @@ export const handlePutMember: Handler<typeof putMember> = async ({ params, body 
   return { user: user.id, username: user.username, role: body.role };
 };
 
-export const handleDeleteMember: Handler<typeof deleteMember> = async ({ params }, { db, commit }) => {
-  if (!(await removeMember(db, commit, params.cluster, params.user))) {
+export const handleDeleteMember: Handler<typeof deleteMember> = async ({ params }, { db, commit, now }) => {
+  if (!(await removeMember(db, commit, { clusterId: params.cluster, userId: params.user, now }))) {
     throw new OutriderError('not_found', 'they have no role in this cluster');
   }
   return undefined;

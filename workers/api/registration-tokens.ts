@@ -27,18 +27,21 @@ export const handleCreateRegistrationToken: Handler<typeof createRegistrationTok
   const id = newRegistrationTokenId();
   const secret = randomBase32(REGISTRATION_TOKEN_LENGTH);
   const expiresAt = now + LIFE_SECONDS;
-  await addRegistrationToken(db, {
+  // Not before their own token, which what ended the older ones did not end.
+  const createdAt = Math.max(now, principal.issuedAt);
+  const added = await addRegistrationToken(db, {
     id,
     clusterId: params.cluster,
     hash: await hashSecret(secret),
     createdBy: principal.user,
-    createdAt: now,
+    createdAt,
     expiresAt,
   });
+  if (!added) throw new OutriderError('forbidden', 'only owners of the cluster may do this');
   const url = `${config.publicUrl}/import/${secret}.yaml`;
   return {
     id,
-    createdAt: moment(now),
+    createdAt: moment(createdAt),
     expiresAt: moment(expiresAt),
     importUrl: url,
     importCommand: importCommand({ url, publicCa: config.publicCa, caFile: body.caFile }),

@@ -38,12 +38,13 @@ export const handleGetUser: Handler<typeof getUser> = async ({ params }, deps) =
 
 export const handleUpdateUser: Handler<typeof updateUser> = async ({ params, body }, deps) => {
   await found(deps, params.user);
-  if (!(await setUserEnabled(deps.db, deps.commit, params.user, body.enabled))) throw lastAdministrator();
+  const change = { id: params.user, enabled: body.enabled, now: deps.now };
+  if (!(await setUserEnabled(deps.db, deps.commit, change))) throw lastAdministrator();
   return renderUser(await found(deps, params.user));
 };
 
 export const handleDeleteUser: Handler<typeof deleteUser> = async ({ params }, deps) => {
   await found(deps, params.user);
-  if (!(await removeUser(deps.db, deps.commit, params.user))) throw lastAdministrator();
+  if (!(await removeUser(deps.db, deps.commit, { id: params.user, now: deps.now }))) throw lastAdministrator();
   return undefined;
 };

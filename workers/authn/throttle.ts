@@ -41,7 +41,7 @@ export async function beginSignIn(
   if (full.length > 0) {
     throw new OutriderError('throttled', 'too many failed sign-ins; wait a few minutes and try again');
   }
-  return { succeeded: async () => await forgetAttempt(db, attempt) };
+  return { succeeded: async () => await forgetAttempt(db, attempt, windows) };
 }
 
 /** Hashed, because people type passwords into the name field. */

@@ -47,9 +47,13 @@ export class Access {
   async atLeast(version: number): Promise<AccessSnapshot> {
     const held = await this.current();
     if (held.version >= version) return held;
-    const newer = await this.#pull();
-    if (newer === null) throw new OutriderError('unknown_cluster', 'there is no such cluster');
-    return newer;
+    // The first pull may have been under way since before the change.
+    for (let pulls = 0; pulls < 2; pulls++) {
+      const newer = await this.#pull();
+      if (newer === null) throw new OutriderError('unknown_cluster', 'there is no such cluster');
+      if (newer.version >= version) return newer;
+    }
+    throw new OutriderError('access_unavailable', 'the access data is older than the plane says; try again');
   }
 
   /** The cluster is gone. */

@@ -1,3 +1,4 @@
+import { IMPERSONATE_PREFIX, REMOTE_PREFIX } from '#schema/kube/impersonation.ts';
 import type { Field } from '#schema/protocol/head.ts';
 import { impersonationFields } from '../authz/impersonate.ts';
 import type { Identity } from '../authz/policy.ts';
@@ -22,13 +23,17 @@ const OWN = new Set([
 ]);
 
 /** Fields that carry an identity, however they came here: the Worker has refused or removed them, and none may stand beside ours. */
-const IDENTITY = /^(authorization$|impersonate-|x-remote-|cookie$)/;
+const isIdentity = (name: string): boolean =>
+  name === 'authorization' ||
+  name === 'cookie' ||
+  name.startsWith(IMPERSONATE_PREFIX) ||
+  name.startsWith(REMOTE_PREFIX);
 
 /** The fields of a request to the API server: the client's, then the identity that was decided. */
 export function requestFields(headers: Headers, identity: Identity): Field[] {
   const fields: Field[] = [];
   for (const [name, value] of headers) {
-    if (!OWN.has(name) && !IDENTITY.test(name)) fields.push([name, value]);
+    if (!OWN.has(name) && !isIdentity(name)) fields.push([name, value]);
   }
   const acceptEncoding = headers.get(ACCEPT_ENCODING_HEADER);
   if (acceptEncoding !== null) fields.push(['accept-encoding', acceptEncoding]);

@@ -30,6 +30,12 @@ export const SPILL_ROW_OVERHEAD = 128;
 /** A WebSocket message from the cluster is put together before it can be sent on. The API server writes at most 32 KiB at a time; this leaves room for other servers. */
 export const MAX_CLIENT_MESSAGE_BYTES = 4 * 1024 * 1024;
 
+/**
+ * How long an agent may leave a stream without ACCEPT or HEAD, ms, while nothing else comes from it either: it promises one within a second (`ACCEPT_AFTER_MS`), so
+ * the connection is dead, long before its missing pings show it.
+ */
+export const ANSWER_MS = 5_000;
+
 /** How often a tunnel's silence is judged at most, ms: reading the platform's timestamp on each request would cost more than it tells. */
 export const SILENCE_CHECK_MS = 1_000;
 

@@ -11,6 +11,7 @@ import { statusOfError } from '../status.ts';
 import { recordConnection } from '../store/clusters.ts';
 import { Access } from './access.ts';
 import { PRINCIPAL_HEADER, REQUEST_ID_HEADER, requestFields } from './fields.ts';
+import { LiveRequests } from './live.ts';
 import { Sockets, type TunnelStatus } from './sockets.ts';
 import { Storage } from './storage.ts';
 import { serveHttp } from './streams/http.ts';
@@ -26,6 +27,7 @@ export class Cluster extends DurableObject<Env> {
   readonly #access: Access;
   readonly #sockets: Sockets;
   readonly #spill: Spill;
+  readonly #live = new LiveRequests();
   /** Its id, once somebody has asked for it by that: the platform does not tell an object its name. */
   #cluster = '';
 
@@ -78,11 +80,12 @@ export class Cluster extends DurableObject<Env> {
     this.#sockets.closed(socket, 1006, 'the socket broke');
   }
 
-  /** RPC: takes a snapshot if it is newer; returns the version held afterwards. A generation that has ended takes its tunnels with it. */
+  /** RPC: takes a snapshot if it is newer; returns the version held afterwards. What it takes back ends what is under way: requests, and tunnels of an ended generation. */
   async putSnapshot(snapshot: AccessSnapshot): Promise<number> {
     const parsed = AccessSnapshot.parse(snapshot);
     this.#isFor(parsed.cluster.id);
     const version = this.#access.put(parsed);
+    if (this.#access.held !== null) this.#live.judge(this.#access.held);
     this.#sockets.endGenerationsBefore(this.#access.held?.cluster.agentGeneration ?? 0);
     return version;
   }
@@ -114,6 +117,7 @@ export class Cluster extends DurableObject<Env> {
    */
   async #connected({ agent, agentVersion, kubernetesVersion, settledAt: at }: Settled): Promise<void> {
     try {
+      this.#isFor(agent.cluster);
       const least = await recordConnection(this.env.DB, agent.cluster, { agentVersion, kubernetesVersion, at });
       if (least === null) {
         await this.forget();
@@ -132,11 +136,14 @@ export class Cluster extends DurableObject<Env> {
     const { cluster, target } = proxyUrl(request.url);
     this.#isFor(cluster);
     const upgrade = headers.get('upgrade')?.toLowerCase() === 'websocket';
-    const identity = await this.#access.authorize(principal, { method, target, upgrade });
+    const facts = { method, target, upgrade };
+    const identity = await this.#access.authorize(principal, facts);
     const head = requestHead({ method, target, fields: requestFields(headers, identity) });
-    const outbound = { method, head, body: request.body, signal, requestId };
+    const live = this.#live.begin(principal, facts);
+    const outbound = { method, head, body: request.body, signal, requestId, live };
     if (upgrade) {
-      const protocols = (headers.get('sec-websocket-protocol') ?? '').split(',').map((protocol) => protocol.trim());
+      const offered = headers.get('sec-websocket-protocol')?.split(',') ?? [];
+      const protocols = offered.map((protocol) => protocol.trim()).filter((protocol) => protocol !== '');
       return await serveUpgrade(this.#sockets.pool, { ...outbound, protocols }, this.#spill);
     }
     return await serveHttp(this.#sockets.pool, outbound);

@@ -72,6 +72,10 @@ export class Sockets {
   accept(agent: AgentPrincipal): Response {
     // Ends those that have fallen silent, or dead ones would keep the living out.
     this.pool.active();
+    // A credential without its key can dial, and no more: those who never prove themselves make room first.
+    const [unproven] = this.#timers.keys();
+    if (this.#tunnels.size >= MAX_TUNNELS)
+      unproven?.end(ProtocolCode.OVERLOADED, 'HELLO was not answered before others dialled');
     if (this.#tunnels.size >= MAX_TUNNELS)
       throw new OutriderError('overloaded', 'too many tunnels of this cluster are open');
     const { 0: client, 1: server } = new WebSocketPair();
@@ -134,6 +138,7 @@ export class Sockets {
     const tunnel = this.#make(socket, parsed.data.settledAt);
     tunnel.settle(parsed.data, this.#nextIncarnation());
     if (!this.pool.add(tunnel)) tunnel.end(ProtocolCode.SUPERSEDED, 'this agent has dialled since');
+    else if (!this.#storage.recorded()) this.#deps.settled(parsed.data);
   }
 
   #awaitHello(tunnel: Tunnel): void {

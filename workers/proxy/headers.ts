@@ -2,19 +2,7 @@ import { OutriderError } from '#schema/errors.ts';
 import { IMPERSONATE_PREFIX, REMOTE_PREFIX } from '#schema/kube/impersonation.ts';
 import { splitProtocols } from '../authn/bearer.ts';
 import { ACCEPT_ENCODING_HEADER } from '../cluster/fields.ts';
-
-/** Fields of one hop (RFC 9110 §7.6.1); what `Connection` names goes as well. `Upgrade` is set again for WebSockets. */
-const HOP_BY_HOP = [
-  'connection',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-];
+import { connectionNamed, HOP_BY_HOP } from '../cluster/hop-by-hop.ts';
 
 /** Fields that say who is calling, or from where, to someone who believes them; and what browsers add for the plane's own origin. */
 const NOT_FOR_CLUSTERS = [
@@ -49,21 +37,13 @@ export function scrubbed(from: Headers, facts: { websocket: boolean; acceptEncod
     }
     if (NOT_FOR_CLUSTERS_PREFIXES.some((prefix) => name.startsWith(prefix))) headers.delete(name);
   }
-  for (const name of connectionNamed(headers)) headers.delete(name);
+  for (const name of connectionNamed([headers.get('connection') ?? ''])) headers.delete(name);
   for (const name of HOP_BY_HOP) headers.delete(name);
   for (const name of NOT_FOR_CLUSTERS) headers.delete(name);
   passProtocols(headers);
   if (facts.websocket) headers.set('upgrade', 'websocket');
   if (facts.acceptEncoding !== null) headers.set(ACCEPT_ENCODING_HEADER, facts.acceptEncoding);
   return headers;
-}
-
-/** Fields that `Connection` names, over several lines and with any white space; what is no field name is passed over. */
-function connectionNamed(headers: Headers): string[] {
-  return (headers.get('connection') ?? '')
-    .split(',')
-    .map((name) => name.trim().toLowerCase())
-    .filter((name) => /^[a-z0-9!#$%&'*+.^_`|~-]+$/.test(name));
 }
 
 /** The bearer subprotocol ends here: it is a credential of the plane. */

@@ -6,12 +6,13 @@ import { PRINCIPAL_HEADER, REQUEST_ID_HEADER } from '../cluster/fields.ts';
 import { clusterObject } from '../cluster/stub.ts';
 import { proxyUrl } from '../cluster/target.ts';
 import type { Config } from '../env.ts';
+import { describeError, log } from '../log.ts';
 import { statusOfError } from '../status.ts';
 import { scrubbed } from './headers.ts';
 import { answerSpdy, isSpdySession } from './spdy.ts';
 
-/** Methods that may be sent again when the object was reset before it answered. */
-const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS']);
+/** RFC 9110 §9.2.1. */
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
  * `/k8s/clusters/:cluster/*`: whoever calls is named here, and everything else is decided in the cluster's object. Reads no database.
@@ -21,6 +22,7 @@ export async function proxyRequest(request: Request, env: Env, config: Config, r
   try {
     return await proxy(request, env, config, requestId);
   } catch (error) {
+    if (!(error instanceof OutriderError)) log('error', 'request failed', { requestId, error: describeError(error) });
     return statusOfError(error, requestId);
   }
 }
@@ -40,20 +42,25 @@ async function proxy(request: Request, env: Env, config: Config, requestId: stri
   return isSpdySession(request.method, parsed.target) ? await answerSpdy(response, requestId) : response;
 }
 
-/** Asks the cluster's object; once more, with a new stub, where it was reset by a deploy and nothing can have been done twice. */
+/**
+ * Asks the cluster's object; once more, with a new stub, where a deploy reset it before it answered a request without effect (RFC 9110 §9.2.2 lets a proxy
+ * repeat those). What never reached the object the platform repeats by itself.
+ */
 async function ask(env: Env, config: Config, cluster: string, request: Request): Promise<Response> {
+  const repeatable = request.body === null && SAFE.has(request.method) && !request.headers.has('upgrade');
   for (let attempt = 1; ; attempt++) {
     const stub = await clusterObject(env, config, cluster);
     if (stub === null) throw new OutriderError('unknown_cluster', 'there is no such cluster');
     try {
-      return await stub.fetch(request.body === null ? request.clone() : request);
+      return await stub.fetch(repeatable ? request.clone() : request);
     } catch (error) {
-      const again =
-        attempt === 1 && request.body === null && IDEMPOTENT.has(request.method) && !request.headers.has('upgrade');
-      if (isOverloaded(error))
+      log('warn', "the cluster's object failed", { cluster, attempt, error: describeError(error) });
+      if (isOverloaded(error)) {
         throw new OutriderError('overloaded', "the cluster's object has too many requests under way");
-      if (!again)
+      }
+      if (attempt > 1 || !repeatable) {
         throw new OutriderError('tunnel_lost', "the cluster's object was restarted while the request was under way");
+      }
     }
   }
 }

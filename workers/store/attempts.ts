@@ -39,11 +39,14 @@ export async function countAttempt(
   const full = windows.filter((window) =>
     counts.some((count) => count.bucket === window.bucket && count.attempts > window.limit),
   );
-  if (full.length > 0) await forgetAttempt(db, attempt);
+  if (full.length > 0) await forgetAttempt(db, attempt, windows);
   return full;
 }
 
-/** Takes an attempt back: it was no failure. */
-export async function forgetAttempt(db: D1Database, attempt: string): Promise<void> {
-  await db.prepare('DELETE FROM sign_in_attempts WHERE attempt = ?1').bind(attempt).run();
+/** Takes an attempt back from the windows that it was counted in: it was no failure. By the key, since the table holds every failure of an hour. */
+export async function forgetAttempt(db: D1Database, attempt: string, windows: readonly Window[]): Promise<void> {
+  await db
+    .prepare('DELETE FROM sign_in_attempts WHERE bucket IN (SELECT value FROM json_each(?1)) AND attempt = ?2')
+    .bind(JSON.stringify(windows.map(({ bucket }) => bucket)), attempt)
+    .run();
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { touch, type Commit } from './access.ts';
+import { revokeLostRegistrationTokens } from './registration-tokens.ts';
 import { all, changes } from './rows.ts';
 
 const Row = z.object({ user_id: z.string(), username: z.string(), role: z.enum(['owner', 'member']) });
@@ -37,6 +38,7 @@ export async function setMember(
          ON CONFLICT (cluster_id, user_id) DO UPDATE SET role = excluded.role`,
       )
       .bind(member.clusterId, member.userId, member.role, member.now),
+    revokeLostRegistrationTokens(db, member.userId, member.now),
     ...touch(db, { cluster: member.clusterId }),
   ]);
 }
@@ -45,12 +47,14 @@ export async function setMember(
 export async function removeMember(
   db: D1Database,
   commit: Commit,
-  clusterId: string,
-  userId: string,
+  member: { clusterId: string; userId: string; now: number },
 ): Promise<boolean> {
   const [removed] = await commit([
-    db.prepare('DELETE FROM cluster_members WHERE cluster_id = ?1 AND user_id = ?2').bind(clusterId, userId),
-    ...touch(db, { cluster: clusterId }),
+    db
+      .prepare('DELETE FROM cluster_members WHERE cluster_id = ?1 AND user_id = ?2')
+      .bind(member.clusterId, member.userId),
+    revokeLostRegistrationTokens(db, member.userId, member.now),
+    ...touch(db, { cluster: member.clusterId }),
   ]);
   return changes(removed) === 1;
 }

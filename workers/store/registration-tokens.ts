@@ -37,19 +37,49 @@ const SELECT = `SELECT t.id, t.cluster_id, clusters.name AS cluster_name, t.crea
     t.public_key, t.generation, clusters.agent_generation, clusters.kube_system_uid
   FROM registration_tokens AS t JOIN clusters ON clusters.id = t.cluster_id`;
 
+/**
+ * True while whoever made a token may make one for its cluster: they are there, enabled, an owner, and what they were signed in with was not ended since. The
+ * parameters are SQL.
+ */
+const mayMake = ({ by, cluster, at }: { by: string; cluster: string; at: string }): string =>
+  `EXISTS (SELECT 1 FROM users
+     WHERE users.id = ${by} AND users.enabled = 1 AND users.not_before <= ${at}
+       AND (users.administrator = 1
+            OR EXISTS (SELECT 1 FROM cluster_members AS m
+                       WHERE m.cluster_id = ${cluster} AND m.user_id = users.id AND m.role = 'owner')))`;
+
+/**
+ * Keeps a new token, and drops expired ones. `createdAt` is not before the maker's own token was issued. False: the maker has lost the right to make it since they were
+ * permitted.
+ */
 export async function addRegistrationToken(
   db: D1Database,
   token: { id: string; clusterId: string; hash: string; createdBy: string; createdAt: number; expiresAt: number },
-): Promise<void> {
-  await db.batch([
+): Promise<boolean> {
+  const [, inserted] = await db.batch([
     db.prepare('DELETE FROM registration_tokens WHERE expires_at <= ?1').bind(token.createdAt),
     db
       .prepare(
         `INSERT INTO registration_tokens (id, cluster_id, hash, created_by, created_at, expires_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)`,
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE ${mayMake({ by: '?4', cluster: '?2', at: '?5' })}`,
       )
       .bind(token.id, token.clusterId, token.hash, token.createdBy, token.createdAt, token.expiresAt),
   ]);
+  return changes(inserted) === 1;
+}
+
+/**
+ * Takes back the tokens that a person could not make any more. Goes into the batch of whatever takes rights from somebody, after it. Who has registered by one of
+ * them stays, since that agent is the cluster's and not theirs.
+ */
+export function revokeLostRegistrationTokens(db: D1Database, maker: string, now: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE registration_tokens SET revoked_at = ?2
+       WHERE created_by = ?1 AND claim IS NULL AND revoked_at IS NULL
+         AND NOT ${mayMake({ by: 'created_by', cluster: 'registration_tokens.cluster_id', at: 'registration_tokens.created_at' })}`,
+    )
+    .bind(maker, now);
 }
 
 /** The tokens of a cluster that are good at `now`, newest first. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { touch, type Commit } from './access.ts';
+import { revokeLostRegistrationTokens } from './registration-tokens.ts';
 import { all, changes, first, Flag, isDuplicate } from './rows.ts';
 
 const Row = z
@@ -93,6 +94,9 @@ export async function addUser(
   }
 }
 
+/** Later than the issue of any token that a person has, and than `now` (`?2`): seconds are coarse, and a mark may be ahead of the clock already. */
+const END_TOKENS = 'not_before = max(not_before, ?2) + 1';
+
 /**
  * Sets a password that its person chose, in place of the one that was just verified; every token issued before `notBefore` dies. False: somebody else has changed it
  * meanwhile, so of two changes made at once one holds.
@@ -100,7 +104,7 @@ export async function addUser(
 export async function changePassword(
   db: D1Database,
   commit: Commit,
-  { user, passwordHash, notBefore }: { user: User; passwordHash: string; notBefore: number },
+  { user, passwordHash, notBefore, now }: { user: User; passwordHash: string; notBefore: number; now: number },
 ): Promise<boolean> {
   const [updated] = await commit([
     db
@@ -109,31 +113,64 @@ export async function changePassword(
          WHERE id = ?1 AND password_hash = ?4`,
       )
       .bind(user.id, passwordHash, notBefore, user.passwordHash),
+    revokeLostRegistrationTokens(db, user.id, now),
     ...touch(db, { user: user.id }),
   ]);
   return changes(updated) === 1;
 }
 
-/** Lets a person in or keeps them out. False: they are the last administrator who can sign in, or there is no such person. */
-export async function setUserEnabled(db: D1Database, commit: Commit, id: string, enabled: boolean): Promise<boolean> {
+/**
+ * Gives an administrator a one-time password, lets them in, and ends every token that they have. False: they are no administrator, or there is no such person.
+ */
+export async function resetAdministrator(
+  db: D1Database,
+  commit: Commit,
+  { id, passwordHash, now }: { id: string; passwordHash: string; now: number },
+): Promise<boolean> {
   const [updated] = await commit([
     db
       .prepare(
-        enabled
-          ? 'UPDATE users SET enabled = 1 WHERE id = ?1'
-          : `UPDATE users SET enabled = 0 WHERE id = ?1 AND ${NOT_LAST_ADMINISTRATOR}`,
+        `UPDATE users SET password_hash = ?3, password_pending = 1, enabled = 1, ${END_TOKENS}
+         WHERE id = ?1 AND administrator = 1`,
       )
-      .bind(id),
+      .bind(id, now, passwordHash),
+    revokeLostRegistrationTokens(db, id, now),
+    ...touch(db, { user: id }),
+  ]);
+  return changes(updated) === 1;
+}
+
+/**
+ * Lets a person in or keeps them out. Being kept out ends every token that they have, so letting them in again revives none. False: they are the last administrator who can
+ * sign in, or there is no such person.
+ */
+export async function setUserEnabled(
+  db: D1Database,
+  commit: Commit,
+  { id, enabled, now }: { id: string; enabled: boolean; now: number },
+): Promise<boolean> {
+  const [updated] = await commit([
+    enabled
+      ? db.prepare('UPDATE users SET enabled = 1 WHERE id = ?1').bind(id)
+      : db
+          .prepare(`UPDATE users SET enabled = 0, ${END_TOKENS} WHERE id = ?1 AND ${NOT_LAST_ADMINISTRATOR}`)
+          .bind(id, now),
+    revokeLostRegistrationTokens(db, id, now),
     ...touch(db, { user: id }),
   ]);
   return changes(updated) === 1;
 }
 
 /** Removes a person with their memberships and tokens. False: they are the last administrator who can sign in, or there is no such person. */
-export async function removeUser(db: D1Database, commit: Commit, id: string): Promise<boolean> {
+export async function removeUser(
+  db: D1Database,
+  commit: Commit,
+  { id, now }: { id: string; now: number },
+): Promise<boolean> {
   const results = await commit([
     ...touch(db, { user: id }),
     db.prepare(`DELETE FROM users WHERE id = ?1 AND ${NOT_LAST_ADMINISTRATOR}`).bind(id),
+    revokeLostRegistrationTokens(db, id, now),
   ]);
-  return changes(results.at(-1)) > 0;
+  return changes(results.at(-2)) > 0;
 }

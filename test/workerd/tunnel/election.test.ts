@@ -146,7 +146,7 @@ test('agents of an ended generation are ended by the snapshot that says so, and 
 
 test(`more than ${MAX_TUNNELS} tunnels are refused, and the others go on`, async () => {
   const agents: ScriptedAgent[] = [];
-  for (let i = 0; i < MAX_TUNNELS; i++) agents.push(await world.connect({ answers: false }));
+  for (let i = 0; i < MAX_TUNNELS; i++) agents.push(await world.agent());
   await expect(world.connect()).rejects.toThrow('429');
   agents[0]?.hangUp();
   await expect
@@ -158,6 +158,19 @@ test(`more than ${MAX_TUNNELS} tunnels are refused, and the others go on`, async
         ),
     )
     .toBe(true);
+});
+
+test('attack: dials that never prove themselves do not keep an agent out', async () => {
+  const unproven: ScriptedAgent[] = [];
+  for (let i = 0; i < MAX_TUNNELS; i++) unproven.push(await world.connect({ answers: false }));
+  await serves(await world.agent());
+  expect(await unproven[0]?.closed).toMatchObject(closedWith(ProtocolCode.OVERLOADED));
+});
+
+test('a GOAWAY whose reason is not ASCII ends the tunnel like any other', async () => {
+  const agent = await world.agent();
+  agent.session.goaway(ProtocolCode.INTERNAL, '€'.repeat(60));
+  await expect.poll(async () => (await world.status()).tunnels).toEqual([]);
 });
 
 test('a cluster that is removed from the plane ends its tunnels and leaves nothing', async () => {

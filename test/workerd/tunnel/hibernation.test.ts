@@ -112,7 +112,7 @@ test(`no more than ${MAX_WAITING} requests wait for a tunnel`, { timeout: 20_000
     ...Array.from({ length: 3 }, async () => (await world.fetch('/over')).status),
     ...waiting,
   ]);
-  expect(over).toBe(503);
+  expect(over).toBe(429);
   expect(Date.now() - started).toBeLessThan(TUNNEL_WAIT_MS - 1_000);
   const again = await world.agent({ instance: agent.instance, epoch: 2 });
   again.serve((stream) => stream.respond(200));

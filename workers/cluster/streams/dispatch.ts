@@ -7,6 +7,8 @@ import type { Pool } from '../tunnels/pool.ts';
 /** The owner of one stream; `stream` is set before any of its verbs is called. */
 export interface Exchange extends StreamHandler {
   stream: Stream | null;
+  /** Why it is over before it began: its client went away, or its access was taken back, while it waited for a tunnel. */
+  readonly failure: OutriderError | null;
 }
 
 /** What a reset before the response's head says to the caller. Codes that are not here mean that the request may have been executed. */
@@ -38,12 +40,8 @@ export async function dispatch(
   request: { kind: StreamKind; head: Uint8Array; fin: boolean; signal: AbortSignal },
 ): Promise<Stream> {
   const tunnel = await pool.wait(request.signal);
-  if (tunnel === null) {
-    throw new OutriderError(
-      'tunnel_down',
-      'no agent of this cluster is connected; look at `kubectl -n outrider-system logs deployment/outrider-agent` in the cluster',
-    );
-  }
+  if (exchange.failure !== null) throw exchange.failure;
+  if (tunnel === null) throw tunnelDown();
   if (!tunnel.serves(request.kind)) {
     throw new OutriderError('internal', 'the agent of this cluster cannot serve this kind of request; update it');
   }
@@ -51,10 +49,18 @@ export async function dispatch(
     exchange.stream = tunnel.open(request.kind, request.head, request.fin, exchange);
     return exchange.stream;
   } catch (error) {
-    if (error instanceof ProtocolError) throw new StreamReset(error.code, error.message);
-    throw error;
+    if (!(error instanceof ProtocolError)) throw error;
+    // It ended in this very turn: nothing was sent.
+    if (error.code === ProtocolCode.TUNNEL_LOST) throw tunnelDown();
+    throw new StreamReset(error.code, error.message);
   }
 }
+
+const tunnelDown = (): OutriderError =>
+  new OutriderError(
+    'tunnel_down',
+    'no agent of this cluster is connected; look at `kubectl -n outrider-system logs deployment/outrider-agent` in the cluster',
+  );
 
 /** Whether the same request may be sent again: the agent said that it executed nothing of it. */
 export function mayRedispatch(error: unknown): boolean {

@@ -3,8 +3,9 @@ import { codeName, ProtocolCode } from '#schema/protocol/codes.ts';
 import { StreamKind } from '#schema/protocol/frame.ts';
 import { decodeResponseHead, type ResponseHead } from '#schema/protocol/head.ts';
 import type { Stream } from '#schema/protocol/stream.ts';
+import type { LiveRequest } from '../live.ts';
+import { ByteQueue } from './byte-queue.ts';
 import { dispatch, mayRedispatch, StreamReset, type Exchange } from './dispatch.ts';
-import { join } from './join.ts';
 import { contentLength, hasNoContent, responseHeaders } from './response.ts';
 import type { Pool } from '../tunnels/pool.ts';
 
@@ -16,6 +17,8 @@ export interface Outbound {
   /** Aborts when the client goes away. */
   signal: AbortSignal;
   requestId: string;
+  /** Tells when the access that let it in is taken back. */
+  live: LiveRequest;
 }
 
 /** Sends a request through the tunnel and answers with the cluster's response, its content streaming. */
@@ -31,8 +34,9 @@ export async function serveHttp(pool: Pool, outbound: Outbound): Promise<Respons
 async function exchangeOnce(pool: Pool, outbound: Outbound): Promise<Response> {
   const exchange = new HttpExchange(outbound);
   const { head, body, signal } = outbound;
-  const stream = await dispatch(pool, exchange, { kind: StreamKind.HTTP, head, fin: body === null, signal });
-  exchange.watchClient();
+  const stream = await exchange.dispatched(
+    dispatch(pool, exchange, { kind: StreamKind.HTTP, head, fin: body === null, signal }),
+  );
   if (body !== null) void exchange.pump(body, stream);
   return await exchange.response;
 }
@@ -40,22 +44,29 @@ async function exchangeOnce(pool: Pool, outbound: Outbound): Promise<Response> {
 /** One request and its response: the stream's handler on one side, a Response on the other. */
 export class HttpExchange implements Exchange {
   stream: Stream | null = null;
-  readonly #outbound: Pick<Outbound, 'method' | 'requestId' | 'signal'>;
+  failure: OutriderError | null = null;
+  readonly #outbound: Outbound;
   readonly #response = Promise.withResolvers<Response>();
   #head: ResponseHead | null = null;
-  /** Content that came before the response was made; null afterwards. */
-  #early: Uint8Array[] | null = [];
+  #responded = false;
+  /** Content that the response's reader has not been given yet. */
+  readonly #content = new ByteQueue();
   /** The response has no content (HEAD, 204, 304). */
   #empty = false;
   #ended = false;
   #writer: WritableStreamDefaultWriter<Uint8Array> | null = null;
+  #writing = false;
   #writable: (() => void) | null = null;
   readonly #clientGone = (): void => this.#cancel();
+  readonly #unwatch: () => void;
 
-  constructor(outbound: Pick<Outbound, 'method' | 'requestId' | 'signal'>) {
+  constructor(outbound: Outbound) {
     this.#outbound = outbound;
     // The response may never be awaited: an upgrade that succeeds has none.
     this.#response.promise.catch(() => undefined);
+    this.#unwatch = outbound.live.watch((refusal) => this.#refused(refusal));
+    if (outbound.signal.aborted) this.#cancel();
+    else outbound.signal.addEventListener('abort', this.#clientGone);
   }
 
   /** Settles when the response's head is there; rejects with an OutriderError when the stream is reset before. */
@@ -63,10 +74,14 @@ export class HttpExchange implements Exchange {
     return this.#response.promise;
   }
 
-  /** Carries the client's going away to the cluster. */
-  watchClient(): void {
-    if (this.#outbound.signal.aborted) this.#cancel();
-    else this.#outbound.signal.addEventListener('abort', this.#clientGone);
+  /** Where nothing could be dispatched there is nothing to watch. */
+  async dispatched(stream: Promise<Stream>): Promise<Stream> {
+    try {
+      return await stream;
+    } catch (error) {
+      this.#settle();
+      throw error;
+    }
   }
 
   /** The stream has another owner now. */
@@ -97,14 +112,16 @@ export class HttpExchange implements Exchange {
     if (this.#empty) {
       this.stream?.reset(ProtocolCode.PROTOCOL_ERROR, 'content of a response that has none');
       this.#settle();
-    } else if (this.#early !== null) this.#early.push(data);
-    else void this.#write(data);
+      return;
+    }
+    this.#content.push(data);
+    void this.#write();
   }
 
   onEnd(): void {
     this.#ended = true;
-    if (this.#writer !== null) void this.#writer.close().catch(() => undefined);
-    if (this.#early === null) this.#settle();
+    if (this.#responded) this.#settle();
+    void this.#write();
   }
 
   onReset(code: number, reason: string): void {
@@ -148,14 +165,13 @@ export class HttpExchange implements Exchange {
 
   #respond(): void {
     const head = this.#head;
-    const early = this.#early;
-    if (head === null || early === null) return;
-    this.#early = null;
+    if (head === null || this.#responded || this.failure !== null) return;
+    this.#responded = true;
     const { requestId } = this.#outbound;
     const empty = this.#empty;
     const length = contentLength(head);
     if (this.#ended || empty) {
-      const bytes = join(early);
+      const bytes = this.#content.take();
       this.stream?.consumed(bytes.byteLength);
       if (!empty && length !== null && length !== bytes.byteLength) throw new Error('not the declared length');
       this.#response.resolve(this.#make(head, empty ? null : bytes, responseHeaders(head, requestId, false)));
@@ -164,7 +180,7 @@ export class HttpExchange implements Exchange {
     }
     const { readable, writable } = length === null ? new IdentityTransformStream() : new FixedLengthStream(length);
     this.#writer = writable.getWriter();
-    for (const data of early) void this.#write(data);
+    void this.#write();
     this.#response.resolve(this.#make(head, readable, responseHeaders(head, requestId, length === null)));
   }
 
@@ -174,14 +190,26 @@ export class HttpExchange implements Exchange {
     return new Response(body, { status: head.status, headers, encodeBody });
   }
 
-  /** Content counts as consumed when the client has taken it: its pace is the cluster's. */
-  async #write(data: Uint8Array): Promise<void> {
+  /** One write at a time; what comes meanwhile goes out together. Content counts as consumed when the client has taken it: its pace is the cluster's. */
+  async #write(): Promise<void> {
+    if (this.#writing || this.#writer === null) return;
+    this.#writing = true;
     try {
-      await this.#writer?.write(data);
-      this.stream?.consumed(data.byteLength);
+      while (this.#content.size > 0) {
+        const data = this.#content.take();
+        await this.#writer.write(data);
+        this.stream?.consumed(data.byteLength);
+      }
+      if (this.#ended) await this.#writer.close();
     } catch {
       this.#cancel();
     }
+    this.#writing = false;
+  }
+
+  #refused(refusal: OutriderError): void {
+    this.stream?.reset(ProtocolCode.CANCELLED, 'access was taken back');
+    this.#fail(refusal);
   }
 
   #cancel(): void {
@@ -191,7 +219,7 @@ export class HttpExchange implements Exchange {
 
   /** Before the head: the refusal is the response. After it: the content is broken off, never ended as if it were complete. */
   #fail(error: OutriderError): void {
-    this.#early = null;
+    this.failure ??= error;
     this.#response.reject(error);
     if (this.#writer !== null) void this.#writer.abort(error).catch(() => undefined);
     this.#writer = null;
@@ -199,6 +227,7 @@ export class HttpExchange implements Exchange {
   }
 
   #settle(): void {
+    this.#unwatch();
     this.#outbound.signal.removeEventListener('abort', this.#clientGone);
     this.#writable?.();
   }

@@ -1,16 +1,8 @@
-import type { Field, ResponseHead } from '#schema/protocol/head.ts';
+import type { ResponseHead } from '#schema/protocol/head.ts';
+import { connectionNamed, HOP_BY_HOP } from '../hop-by-hop.ts';
 
-/** Fields of one hop (RFC 9110 §7.6.1) and fields that a cluster has no business setting for the plane's origin. */
-const DROPPED = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authentication-info',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
+/** Fields that a cluster has no business setting for the plane's origin. */
+const NOT_FOR_CLIENTS = new Set([
   'accept-ch',
   'alt-svc',
   'clear-site-data',
@@ -36,9 +28,9 @@ export function hasNoContent(method: string, status: number): boolean {
  */
 export function responseHeaders({ fields }: ResponseHead, requestId: string, streamed: boolean): Headers {
   const headers = new Headers();
-  const named = connectionNamed(fields);
+  const named = connectionNamed(fields.filter(([name]) => name === 'connection').map(([, value]) => value));
   for (const [name, value] of fields) {
-    if (!DROPPED.has(name) && !named.has(name)) headers.append(name, value);
+    if (!HOP_BY_HOP.has(name) && !NOT_FOR_CLIENTS.has(name) && !named.has(name)) headers.append(name, value);
   }
   if (contentLength({ fields }) === null) headers.delete('content-length');
   headers.set('content-security-policy', 'sandbox');
@@ -47,15 +39,6 @@ export function responseHeaders({ fields }: ResponseHead, requestId: string, str
   // A server in front that compresses would hold a watch's events back (workers-sdk#6577); `identity` says that the content is encoded already.
   if (streamed && !headers.has('content-encoding')) headers.set('content-encoding', 'identity');
   return headers;
-}
-
-function connectionNamed(fields: readonly Field[]): Set<string> {
-  const named = new Set<string>();
-  for (const [name, value] of fields) {
-    if (name !== 'connection') continue;
-    for (const token of value.split(',')) named.add(token.trim().toLowerCase());
-  }
-  return named;
 }
 
 /** The declared length of the content, octets; null when there is none that can be believed. */

@@ -1,18 +1,20 @@
-import { decodeClose, encodeClose, isSendableCloseCode } from '#schema/protocol/close.ts';
+import { cutReason, decodeClose, encodeClose, isSendableCloseCode } from '#schema/protocol/close.ts';
 import { codeName, ProtocolCode } from '#schema/protocol/codes.ts';
 import { Flag, StreamKind } from '#schema/protocol/frame.ts';
 import { decodeResponseHead } from '#schema/protocol/head.ts';
-import { MAX_CLOSE_REASON_BYTES } from '#schema/protocol/limits.ts';
-import type { Stream } from '#schema/protocol/stream.ts';
-import { dispatch, mayRedispatch, type Exchange } from './dispatch.ts';
+import type { Stream, StreamHandler } from '#schema/protocol/stream.ts';
+import type { LiveRequest } from '../live.ts';
+import { ByteQueue } from './byte-queue.ts';
+import { dispatch, mayRedispatch } from './dispatch.ts';
 import { MAX_CLIENT_MESSAGE_BYTES } from '../limits.ts';
 import { HttpExchange, type Outbound } from './http.ts';
-import { join } from './join.ts';
 import type { Pool } from '../tunnels/pool.ts';
 import { Upload, type SpillStore } from './upload.ts';
 
 /** RFC 6455 §7.4.1: the server met something that it did not expect. */
 const CLOSE_INTERNAL = 1011;
+/** … or a message that is against its policy: access was taken back. */
+const CLOSE_POLICY = 1008;
 
 /** A WebSocket handshake as the object sends it on. */
 export interface UpgradeOutbound extends Outbound {
@@ -32,18 +34,13 @@ export async function serveUpgrade(pool: Pool, outbound: UpgradeOutbound, store:
 
 async function upgradeOnce(pool: Pool, outbound: UpgradeOutbound, store: SpillStore): Promise<Response> {
   const exchange = new UpgradeExchange(outbound, store);
-  await dispatch(pool, exchange, {
-    kind: StreamKind.UPGRADE,
-    head: outbound.head,
-    fin: false,
-    signal: outbound.signal,
-  });
-  exchange.watchClient();
+  const { head, signal } = outbound;
+  await exchange.dispatched(dispatch(pool, exchange, { kind: StreamKind.UPGRADE, head, fin: false, signal }));
   return await exchange.response;
 }
 
 /** Until the head: an exchange like any other. After 101 a bridge takes the stream over. */
-class UpgradeExchange extends HttpExchange implements Exchange {
+class UpgradeExchange extends HttpExchange {
   readonly #outbound: UpgradeOutbound;
   readonly #store: SpillStore;
   readonly #upgraded = Promise.withResolvers<Response>();
@@ -76,7 +73,7 @@ class UpgradeExchange extends HttpExchange implements Exchange {
     const headers = new Headers({ 'x-request-id': this.#outbound.requestId });
     if (protocol !== undefined) headers.set('sec-websocket-protocol', protocol);
     const { 0: client, 1: server } = new WebSocketPair();
-    stream.handler = new Bridge(stream, server, this.#store);
+    stream.handler = new Bridge(stream, server, this.#store, this.#outbound.live);
     this.detach();
     this.#upgraded.resolve(new Response(null, { status: 101, webSocket: client, headers }));
   }
@@ -87,17 +84,19 @@ function startsWith101(head: Uint8Array): boolean {
 }
 
 /** A client's WebSocket and a stream of the tunnel, joined: messages keep their boundaries, closes their codes. */
-class Bridge implements Exchange {
-  stream: Stream;
+class Bridge implements StreamHandler {
+  readonly #stream: Stream;
   readonly #client: WebSocket;
   readonly #upload: Upload;
   readonly #encoder = new TextEncoder();
-  #parts: Uint8Array[] = [];
-  #partBytes = 0;
+  readonly #decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
+  /** The message that is being put together. */
+  readonly #message = new ByteQueue();
+  readonly #unwatch: () => void;
   #closed = false;
 
-  constructor(stream: Stream, client: WebSocket, store: SpillStore) {
-    this.stream = stream;
+  constructor(stream: Stream, client: WebSocket, store: SpillStore, live: LiveRequest) {
+    this.#stream = stream;
     this.#client = client;
     this.#upload = new Upload(stream, store);
     // Not hibernating: while an exec or a port-forward is open its state lives in memory, and the object must too (`design.md` §3).
@@ -106,23 +105,20 @@ class Bridge implements Exchange {
     client.addEventListener('message', (event) => this.#fromClient(event.data));
     client.addEventListener('close', (event) => this.#clientClosed(event.code, event.reason));
     client.addEventListener('error', () => this.#clientLost());
+    this.#unwatch = live.watch((refusal) => this.#break(ProtocolCode.CANCELLED, refusal.message, CLOSE_POLICY));
   }
 
   onData(data: Uint8Array, flags: number): void {
-    // Empty pieces need no credit, so none is kept: a hostile agent could send them without end.
-    if (data.byteLength > 0) this.#parts.push(data);
-    this.#partBytes += data.byteLength;
-    if (this.#partBytes > MAX_CLIENT_MESSAGE_BYTES) {
+    this.#message.push(data);
+    if (this.#message.size > MAX_CLIENT_MESSAGE_BYTES) {
       this.#break(ProtocolCode.LIMIT, 'a message from the cluster is too large');
       return;
     }
     // Consumed though the client may not have taken it: nothing tells (workerd#988). Decision 0003 says what that means for slow readers.
-    this.stream.consumed(data.byteLength);
+    this.#stream.consumed(data.byteLength);
     if ((flags & Flag.MESSAGE_END) === 0) return;
-    const message = join(this.#parts);
-    this.#parts = [];
-    this.#partBytes = 0;
-    this.#toClient((flags & Flag.TEXT) === 0 ? message : new TextDecoder().decode(message));
+    const message = this.#message.take();
+    this.#toClient((flags & Flag.TEXT) === 0 ? message : this.#decoder.decode(message));
   }
 
   onEnd(payload: Uint8Array): void {
@@ -130,8 +126,8 @@ class Bridge implements Exchange {
     this.#closeClient(code, reason);
     this.#upload.discard();
     // What still waits for credit would keep the stream, for nobody who reads it.
-    if (this.stream.queued > 0) this.stream.reset(ProtocolCode.CANCELLED, 'the WebSocket is closed');
-    else this.stream.end();
+    if (this.#stream.queued > 0) this.#stream.reset(ProtocolCode.CANCELLED, 'the WebSocket is closed');
+    else this.#stream.end();
   }
 
   onReset(code: number, reason: string): void {
@@ -166,29 +162,35 @@ class Bridge implements Exchange {
       this.#clientLost();
       return;
     }
-    this.#closed = true;
+    this.#over();
     this.#upload.end(encodeClose({ code, reason }));
   }
 
   /** An error that follows a close says nothing: what the client sent before it closed is still on its way. */
   #clientLost(): void {
     if (this.#closed) return;
-    this.#closed = true;
+    this.#over();
     this.#upload.discard();
-    this.stream.reset(ProtocolCode.CANCELLED, 'the client went away');
+    this.#stream.reset(ProtocolCode.CANCELLED, 'the client went away');
   }
 
-  #break(code: ProtocolCode, reason: string): void {
+  #break(code: ProtocolCode, reason: string, close = CLOSE_INTERNAL): void {
     this.#upload.discard();
-    this.stream.reset(code, reason);
-    this.#closeClient(CLOSE_INTERNAL, reason);
+    this.#stream.reset(code, reason);
+    this.#closeClient(close, reason);
+  }
+
+  /** The client's socket is closed, or being closed. */
+  #over(): void {
+    this.#closed = true;
+    this.#unwatch();
   }
 
   #closeClient(code: number, reason: string): void {
     if (this.#closed) return;
-    this.#closed = true;
+    this.#over();
     try {
-      if (isSendableCloseCode(code)) this.#client.close(code, reason.slice(0, MAX_CLOSE_REASON_BYTES));
+      if (isSendableCloseCode(code)) this.#client.close(code, cutReason(reason));
       else this.#client.close();
     } catch {
       // It is closed already, which is what was wanted.

@@ -86,7 +86,7 @@ test('no more than so many wait, and places become free again', async () => {
   const { pool } = make(Date.now());
   const controller = new AbortController();
   const waiting = Array.from({ length: MAX_WAITING }, async () => await pool.wait(controller.signal));
-  expect(await pool.wait(FOREVER)).toBeNull();
+  await expect(pool.wait(FOREVER)).rejects.toMatchObject({ code: 'overloaded' });
   controller.abort();
   await Promise.all(waiting);
   const again = pool.wait(FOREVER);

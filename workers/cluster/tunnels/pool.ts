@@ -1,3 +1,4 @@
+import { OutriderError } from '#schema/errors.ts';
 import { ProtocolCode } from '#schema/protocol/codes.ts';
 import { log } from '../../log.ts';
 import { SILENCE_CHECK_MS, MAX_WAITING, TUNNEL_RECENTLY_MS, TUNNEL_WAIT_MS } from '../limits.ts';
@@ -58,13 +59,19 @@ export class Pool {
     return this.#active;
   }
 
-  /** As {@link Pool.active}, waiting up to {@link TUNNEL_WAIT_MS} for one where the last was lost only just now. */
+  /**
+   * As {@link Pool.active}, waiting up to {@link TUNNEL_WAIT_MS} for one where the last was lost only just now.
+   * @throws OutriderError overloaded when too many wait already
+   */
   async wait(signal: AbortSignal): Promise<Tunnel | null> {
     const active = this.active();
     if (active !== null) return active;
     const lostAt = this.#deps.lostAt();
     const recently = lostAt === null || this.#deps.now() - lostAt < TUNNEL_RECENTLY_MS;
-    if (!recently || this.#waiting.size >= MAX_WAITING || signal.aborted) return null;
+    if (!recently || signal.aborted) return null;
+    if (this.#waiting.size >= MAX_WAITING) {
+      throw new OutriderError('overloaded', 'too many requests wait for the agent of this cluster to connect again');
+    }
     return await new Promise((resolve) => {
       const done = (tunnel: Tunnel | null): void => {
         clearTimeout(timer);

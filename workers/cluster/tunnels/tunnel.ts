@@ -1,9 +1,11 @@
 import { ProtocolCode, CLOSE_CODE_BASE, type ProtocolError } from '#schema/protocol/codes.ts';
 import { StreamKind } from '#schema/protocol/frame.ts';
-import { MAX_CLOSE_REASON_BYTES, PLANE_LIMITS } from '#schema/protocol/limits.ts';
+import { cutReason } from '#schema/protocol/close.ts';
+import { PLANE_LIMITS } from '#schema/protocol/limits.ts';
 import { Session } from '#schema/protocol/session.ts';
 import type { Stream, StreamHandler } from '#schema/protocol/stream.ts';
 import { describeError, log } from '../../log.ts';
+import { ANSWER_MS } from '../limits.ts';
 import type { Settled } from './attachment.ts';
 import type { Presence } from './presence.ts';
 
@@ -42,6 +44,11 @@ export class Tunnel implements Presence {
   #drained = false;
   #flushing = false;
   #ended = false;
+  /** Streams that the agent has not answered yet, in the order they were opened. */
+  #unanswered: { stream: Stream; openedAt: number }[] = [];
+  #watchdog: ReturnType<typeof setTimeout> | null = null;
+  /** When a message last came, epoch ms: pings do not count. */
+  #receivedAt = 0;
   /** When anything was last heard, epoch ms; pings are added by the object, which alone can see them. */
   heardAt: number;
 
@@ -110,12 +117,27 @@ export class Tunnel implements Presence {
 
   receive(message: ArrayBuffer, now: number): void {
     this.heardAt = now;
+    this.#receivedAt = now;
     this.#session.receive(new Uint8Array(message));
   }
 
   /** @throws ProtocolError as {@link Session.open}. */
   open(kind: StreamKind, head: Uint8Array, fin: boolean, handler: StreamHandler): Stream {
-    return this.#session.open(kind, head, fin, handler);
+    const stream = this.#session.open(kind, head, fin, handler);
+    this.#unanswered.push({ stream, openedAt: Date.now() });
+    this.#watchdog ??= setTimeout(() => this.#judge(), ANSWER_MS);
+    return stream;
+  }
+
+  /** A connection that takes requests and gives nothing back is dead: ended, so that another replica serves the next. */
+  #judge(): void {
+    this.#watchdog = null;
+    this.#unanswered = this.#unanswered.filter(({ stream }) => !stream.done && !stream.accepted && !stream.headSeen);
+    const [oldest] = this.#unanswered;
+    if (oldest === undefined || this.#ended) return;
+    const due = Math.max(oldest.openedAt, this.#receivedAt) + ANSWER_MS - Date.now();
+    if (due > 0) this.#watchdog = setTimeout(() => this.#judge(), due);
+    else this.end(ProtocolCode.CANCELLED, 'the agent answers nothing');
   }
 
   /** Ends the session: GOAWAY with the code, then the socket closes with 4000 + code. Idempotent. */
@@ -151,9 +173,10 @@ export class Tunnel implements Presence {
   #close(code: ProtocolCode | null, reason: string): void {
     if (this.#ended) return;
     this.#ended = true;
+    if (this.#watchdog !== null) clearTimeout(this.#watchdog);
     this.#session.close(reason);
-    if (code !== null) this.#socket.close(CLOSE_CODE_BASE + code, cut(reason));
     this.#events.onEnded(this, reason);
+    if (code !== null) this.#socket.close(CLOSE_CODE_BASE + code, cutReason(reason));
   }
 
   /** One write per turn: whatever streams queue in this turn goes out together. */
@@ -177,9 +200,4 @@ export class Tunnel implements Presence {
       }
     }
   }
-}
-
-/** A close reason of at most 123 octets (RFC 6455 §5.5); ours are ASCII. */
-function cut(reason: string): string {
-  return reason.slice(0, MAX_CLOSE_REASON_BYTES);
 }
