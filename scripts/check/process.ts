@@ -1,8 +1,6 @@
 import { spawn } from 'node:child_process';
-import { join, resolve } from 'node:path';
-
-/** The project's folder. */
-export const PROJECT = resolve(import.meta.dirname, '../..');
+import { join } from 'node:path';
+import { PROJECT } from '../lib/project.ts';
 
 /** What a finished program left: its exit code (128 and more for a signal) and all that it printed. */
 export interface Finished {

@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, relative } from 'node:path';
 
-import { PROJECT } from './process.ts';
+import { PROJECT } from '../lib/project.ts';
 import type { Finished } from './process.ts';
 
 /** Made on this machine, not written by anyone. */

@@ -1,7 +1,8 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve as resolvePath } from 'node:path';
 import { z } from 'zod';
-import { auditLogFile, type ControlPlane, freePort, LOOPBACK, startControlPlane } from './control-plane.ts';
+import { freePort } from '../lib/port.ts';
+import { auditLogFile, type ControlPlane, LOOPBACK, startControlPlane } from './control-plane.ts';
 import { writeBaseImages } from './images.ts';
 import { type ClusterTools, installClusterTools } from './install.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
@@ -12,7 +13,7 @@ import { startNode } from './node/node.ts';
 import { type Sandbox, startSandbox } from './node/sandbox.ts';
 import { createPki } from './pki.ts';
 import type { ManagedProcess } from './processes.ts';
-import { ToolError } from './tools/errors.ts';
+import { Problem } from '../lib/problem.ts';
 import { tryLock } from './tools/lock.ts';
 
 /** The standard port; the address it is on belongs to one cluster only. */
@@ -68,14 +69,14 @@ const savedState = z.object({
  * Installs what is missing, then starts a cluster: etcd, API server, controller manager, scheduler and a node with
  * containerd, kubelet and kube-proxy. Resolves when the node is Ready and pods can be made.
  *
- * @throws {ToolError} with one line that says what to do; any other error with the last log lines of what failed.
+ * @throws {Problem} with one line that says what to do; any other error with the last log lines of what failed.
  */
 export async function startCluster(options: ClusterOptions): Promise<DemoCluster> {
   const { log, apiOnly = false } = options;
   const dir = resolvePath(options.dir);
   const tools = await installClusterTools({ node: !apiOnly, log });
   const held = await tryLock(`cluster ${dir}`);
-  if (!held) throw new ToolError(`another process runs a cluster in ${dir}: stop it or choose another folder`);
+  if (!held) throw new Problem(`another process runs a cluster in ${dir}: stop it or choose another folder`);
   const undo: (() => Promise<void>)[] = [() => held.release()];
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopped ??= runBackwards(undo));
@@ -103,7 +104,7 @@ async function start(
 
   const place = apiOnly ? undefined : await makePlace(dir, preferred, undo, onUnexpectedExit);
   const address = place?.network.hostAddress ?? LOOPBACK;
-  const port = place ? API_SERVER_PORT : await freePort();
+  const port = place ? API_SERVER_PORT : await freePort(LOOPBACK, 0);
   await writeFile(join(dir, 'cluster.json'), JSON.stringify({ network: place?.network.index ?? preferred }));
 
   const pki = await createPki({

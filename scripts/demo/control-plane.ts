@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { Agent, request } from 'node:https';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { freePort } from '../lib/port.ts';
 import type { ClusterTools } from './install.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import { SERVICE_RANGE } from './node/network.ts';
@@ -80,7 +80,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   };
 
   try {
-    const [clientPort, peerPort] = await Promise.all([freePort(), freePort()]);
+    const [clientPort, peerPort] = await Promise.all([freePort(LOOPBACK, 0), freePort(LOOPBACK, 0)]);
     const etcdUrl = `https://127.0.0.1:${clientPort}`;
     const etcd = await start('etcd', tools.etcd, etcdFlags(options, etcdUrl, `https://127.0.0.1:${peerPort}`));
     const etcdAgent = new Agent({ ca: pki.caPem, ...(await readPair(pki.certificates.etcdClient)) });
@@ -119,19 +119,6 @@ export async function componentKubeconfig(
   const { caPem, certificates } = options.pki;
   await writeKubeconfig(file, { cluster: 'local', user, server, caPem, certificate: certificates[user] });
   return file;
-}
-
-/** A TCP port of 127.0.0.1 that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address ? address.port : 0;
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 /** One member, whose data survives a crash of the process but not of the machine: nothing here is worth an fsync. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { installPackages, missingPackages } from './tools/debian.ts';
-import { ToolError } from './tools/errors.ts';
+import { Problem } from '../lib/problem.ts';
 import { buildGoTools, type GoTools, hasGoTools } from './tools/go.ts';
 import { lock } from './tools/lock.ts';
 
@@ -54,7 +54,7 @@ export type ClusterTools = {
  * Puts everything that a cluster needs on this machine, saying beforehand what is missing. Fast when all is there.
  *
  * @param node whether pods will run, which needs root and some Debian packages; otherwise only the Go programs are built.
- * @throws {ToolError} with one line that says what to do.
+ * @throws {Problem} with one line that says what to do.
  */
 export async function installClusterTools(options: {
   node: boolean;
@@ -91,9 +91,9 @@ export async function installClusterTools(options: {
 }
 
 function requireMachine(node: boolean): void {
-  if (process.platform !== 'linux') throw new ToolError('the demo cluster runs on Linux only');
+  if (process.platform !== 'linux') throw new Problem('the demo cluster runs on Linux only');
   if (node && process.getuid?.() !== 0) {
-    throw new ToolError('the demo cluster runs pods and needs root: run it again with sudo');
+    throw new Problem('the demo cluster runs pods and needs root: run it again with sudo');
   }
 }
 

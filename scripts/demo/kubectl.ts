@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
-import { cleanEnvironment, diesWithParent } from './processes.ts';
+import { diesWithParent } from '../lib/tie.ts';
+import { cleanEnvironment } from './processes.ts';
 
 export type KubectlOptions = {
   /** Path of the kubeconfig whose identity is used. */

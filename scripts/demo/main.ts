@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { startCluster } from './cluster.ts';
-import { ToolError } from './tools/errors.ts';
+import { Problem } from '../lib/problem.ts';
 
 const USAGE = 'usage: node scripts/demo/main.ts up --dir <folder> [--name <name>] [--api-only] [--audit-log]';
 
@@ -15,7 +15,7 @@ async function main(): Promise<void> {
       'audit-log': { type: 'boolean', default: false },
     },
   });
-  if (positionals.join(' ') !== 'up' || values.dir === undefined) throw new ToolError(USAGE);
+  if (positionals.join(' ') !== 'up' || values.dir === undefined) throw new Problem(USAGE);
   const interrupted = new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, resolve);
   });
@@ -35,6 +35,6 @@ async function main(): Promise<void> {
 try {
   await main();
 } catch (error) {
-  console.error(error instanceof ToolError ? error.message : error);
+  console.error(error instanceof Problem ? error.message : error);
   process.exitCode = 1;
 }

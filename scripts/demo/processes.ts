@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { diesWithParent } from '../lib/tie.ts';
 
 /** How often a condition that has no event to wait for is looked at. */
 const POLL_MS = 50;
@@ -9,9 +9,6 @@ const POLL_MS = 50;
 /** How much of a log an error message quotes. */
 const QUOTED_LINES = 6;
 const QUOTED_BYTES = 8 * 1024;
-
-/** `setpriv` (util-linux) is the only way to ask for PR_SET_PDEATHSIG from here; without it a kill -9 leaves orphans. */
-const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path));
 
 export type ProcessOptions = {
   /** Shown in messages. */
@@ -104,11 +101,6 @@ export async function waitUntil(
     }
     await sleep(POLL_MS);
   }
-}
-
-/** The command, made to get `signal` when the thread that started it ends (PR_SET_PDEATHSIG, prctl(2)). */
-export function diesWithParent(argv: readonly string[], signal: 'KILL' | 'TERM'): string[] {
-  return SETPRIV ? [SETPRIV, '--pdeathsig', signal, '--', ...argv] : [...argv];
 }
 
 /**

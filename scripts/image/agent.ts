@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { bundleAgent } from './bundle.ts';
-import { imageArchitecture, type ImageFile, type WrittenImage, writeImage } from './oci.ts';
+import { imageArchitecture, type ImageFile, type ImageName, type WrittenImage, writeImage } from './oci.ts';
 
 /** `nonroot` of the usual images without a distribution; restricted pod security wants a number. */
 const USER = '65532:65532';
@@ -20,8 +20,8 @@ const GROUP = 'root:x:0:\nnonroot:x:65532:\n';
 export interface AgentImage {
   /** Archive to write. */
   readonly file: string;
-  /** Full reference, such as `docker.io/outrider/agent:0.1.0`. */
-  readonly name: string;
+  /** Full reference, such as `docker.io/outrider/agent:0.1.0`, or how it follows from the manifest's digest. */
+  readonly name: ImageName;
 }
 
 /**

@@ -1,8 +1,5 @@
-import { dirname } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { build, type Metafile } from 'esbuild';
-
-const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+import { PROJECT } from '../lib/project.ts';
 
 /** Modules of CommonJS packages ask for Node's own by `require`, which an ES module has to be given. */
 const BANNER = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { reasonOf } from '../local/problem.ts';
+import { reasonOf } from '../lib/problem.ts';
 import { writeAgentImage } from './agent.ts';
 
 const USAGE = `Builds the agent's image as an OCI archive, without a container engine.

@@ -50,6 +50,15 @@ test('a changed byte in a file changes the manifest digest', async () => {
   expect(after.manifestDigest).not.toBe(before.manifestDigest);
 });
 
+test('a name may follow from what is in the image, which it is no part of', async () => {
+  const name = (digest: string): string => `docker.io/local/example:${digest.slice(-12)}`;
+  const { manifestDigest } = await writeImage(join(dir, 'a.tar'), spec);
+  const written = await writeImage(join(dir, 'b.tar'), { ...spec, name });
+  expect(written).toMatchObject({ manifestDigest, name: name(manifestDigest) });
+  const index = JSON.parse(text(await readTar(createReadStream(join(dir, 'b.tar'))), 'index.json'));
+  expect(index.manifests[0].annotations['io.containerd.image.name']).toBe(name(manifestDigest));
+});
+
 test('an archive is an OCI layout whose every blob is named by its digest and described by its size', async () => {
   const written = await writeImage(join(dir, 'a.tar'), spec);
   const entries = await readTar(createReadStream(join(dir, 'a.tar')));

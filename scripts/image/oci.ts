@@ -23,8 +23,8 @@ export type ImageConfig = {
 };
 
 export type ImageSpec = {
-  /** Full reference, such as `docker.io/local/pause:1`: containerd looks short names up under docker.io. */
-  name: string;
+  /** Full reference, such as `docker.io/local/pause:1`, or how it follows from the manifest's digest. containerd looks short names up under docker.io. */
+  name: ImageName;
   /** As Go spells it. */
   architecture: 'amd64' | 'arm64';
   /** From the lowest layer up. */
@@ -32,8 +32,10 @@ export type ImageSpec = {
   config: ImageConfig;
 };
 
-/** Digests of what was written, each as `sha256:<hex>`. */
-export type WrittenImage = { manifestDigest: string; configDigest: string };
+export type ImageName = string | ((manifestDigest: string) => string);
+
+/** What was written: its full reference, and digests as `sha256:<hex>`. */
+export type WrittenImage = { name: string; manifestDigest: string; configDigest: string };
 
 /** What tar-stream takes; it fills in the rest. */
 type Headers = Partial<Header> & Pick<Header, 'name'>;
@@ -64,6 +66,7 @@ export async function writeImage(file: string, spec: ImageSpec): Promise<Written
     config: descriptor(MEDIA_TYPES.config, config),
     layers: layers.map((layer) => descriptor(MEDIA_TYPES.layer, layer)),
   });
+  const name = typeof spec.name === 'string' ? spec.name : spec.name(manifest.digest);
   const index = jsonBlob({
     schemaVersion: 2,
     mediaType: MEDIA_TYPES.index,
@@ -72,8 +75,8 @@ export async function writeImage(file: string, spec: ImageSpec): Promise<Written
         ...descriptor(MEDIA_TYPES.manifest, manifest),
         annotations: {
           // containerd names an imported image by the first, other tools by the second.
-          'io.containerd.image.name': spec.name,
-          'org.opencontainers.image.ref.name': spec.name,
+          'io.containerd.image.name': name,
+          'org.opencontainers.image.ref.name': name,
         },
         platform: { os: 'linux', architecture: spec.architecture },
       },
@@ -86,7 +89,7 @@ export async function writeImage(file: string, spec: ImageSpec): Promise<Written
     ...[...layers, config, manifest].map((blob): [string, Blob] => [blobPath(blob.digest), blob]),
   ]);
   await writeArchive(file, entries);
-  return { manifestDigest: manifest.digest, configDigest: config.digest };
+  return { name, manifestDigest: manifest.digest, configDigest: config.digest };
 }
 
 /** Node's name of this machine's processor as Go and OCI spell it. */

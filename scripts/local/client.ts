@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 import { checkServerIdentity } from 'node:tls';
 import type { z } from 'zod';
 import { hostOf } from './address.ts';
-import { Problem, reasonOf } from './problem.ts';
+import { Problem, reasonOf } from '../lib/problem.ts';
 import type { Plane } from './plane.ts';
 
 /** The first answer of a Worker that has just started includes the hash of a password. */

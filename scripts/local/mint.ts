@@ -1,15 +1,9 @@
-import { randomInt } from 'node:crypto';
+import { newTokenId } from '#schema/ids.ts';
 import { SignJWT, importJWK } from 'jose';
 import type { SigningKey } from './state/secrets.ts';
 
 /** The plane takes nothing from its supervisor that lives longer. */
 const LONGEST_SECONDS = 300;
-const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
-const TOKEN_ID_LENGTH = 10;
-
-/** Random lower-case base32 text (RFC 4648 §6 alphabet). */
-export const randomBase32 = (length: number): string =>
-  Array.from({ length }, () => BASE32[randomInt(BASE32.length)]).join('');
 
 /** What a token is to say. */
 export interface TokenRequest {
@@ -32,7 +26,7 @@ export async function mintToken(key: SigningKey, request: TokenRequest): Promise
     .setIssuer(request.issuer)
     .setAudience(request.audience)
     .setSubject(request.subject)
-    .setJti(`t-${randomBase32(TOKEN_ID_LENGTH)}`)
+    .setJti(newTokenId())
     .setIssuedAt(now)
     .setExpirationTime(now + lifetime)
     .sign(await importJWK(key, 'EdDSA'));

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { readOptions } from './options.ts';
-import { Problem } from './problem.ts';
+import { Problem } from '../lib/problem.ts';
 
 const read = (...arguments_: string[]) => readOptions(arguments_, { project: '/checkout', cwd: '/home/ada' });
 

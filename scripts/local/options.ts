@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Problem, reasonOf } from './problem.ts';
+import { Problem, reasonOf } from '../lib/problem.ts';
 
 /** What relative paths are relative to. */
 export interface Base {

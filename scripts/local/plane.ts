@@ -1,12 +1,13 @@
 import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { z } from 'zod';
-import { defaultUrl, dialable, freePort, hostOf, socketAddress } from './address.ts';
+import { freePort } from '../lib/port.ts';
+import { PROJECT } from '../lib/project.ts';
+import { defaultUrl, dialable, hostOf, socketAddress } from './address.ts';
 import { openDataDir, writeWhole } from './state/data-dir.ts';
 import type { DataDir } from './state/data-dir.ts';
 import { mintToken } from './mint.ts';
-import { Problem, reasonOf } from './problem.ts';
+import { Problem, reasonOf } from '../lib/problem.ts';
 import { bundleWorker } from './runtime/bundle.ts';
 import { migrate } from './runtime/database.ts';
 import { LogFile } from './runtime/log-file.ts';
@@ -20,8 +21,6 @@ import type { Secrets, SigningKey } from './state/secrets.ts';
 import { givenCertificate, ownCertificate } from './tls/certificate.ts';
 import type { ServerCertificate } from './tls/certificate.ts';
 
-/** The checkout. */
-export const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 /** Names that the plane's own certificate always has: the supervisor and `kubectl` on this machine. */
 const LOOPBACK_NAMES = ['127.0.0.1', '::1', 'localhost'];
 /** A certificate is looked at this often: it is renewed 30 days before its end, so half a day is nothing. */
@@ -32,7 +31,8 @@ const SCRIPT = 'worker.js';
 
 /** What a plane is started with; only the data folder is required. */
 export interface PlaneOptions {
-  readonly dataDir: string;
+  /** Path of the data folder, or the folder as it was opened before. */
+  readonly dataDir: string | DataDir;
   /** Address or name to listen on. @default '127.0.0.1' */
   readonly host?: string | undefined;
   /** Port to listen on; 0 or none: a free one. */
@@ -87,7 +87,7 @@ export interface Plane {
  * @throws {Problem} with one line that says what to do.
  */
 export async function startPlane(options: PlaneOptions): Promise<Plane> {
-  const dir = await openDataDir(options.dataDir);
+  const dir = typeof options.dataDir === 'string' ? await openDataDir(options.dataDir) : options.dataDir;
   try {
     return await startIn(dir, options);
   } catch (error) {

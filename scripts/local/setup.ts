@@ -1,18 +1,13 @@
-import { rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { hostOf } from './address.ts';
 import { call } from './client.ts';
-import { readIfThere, writeWhole } from './state/data-dir.ts';
-import { randomBase32 } from './mint.ts';
 import type { Plane } from './plane.ts';
+import { giveFirstPassword } from './state/first-password.ts';
 
 const ADMINISTRATOR = 'admin';
 const LOOPBACK = /^(?:127\.[\d.]+|::1|localhost)$/;
 /** The cluster that a new plane is given, so that the first import needs no step before it. */
 const FIRST_CLUSTER = 'first';
-/** Four groups of five base32 characters: 100 bits. */
-const PASSWORD_GROUPS = 4;
-const PASSWORD_GROUP_LENGTH = 5;
 
 const administratorAnswer = z.object({
   user: z.object({ id: z.string(), username: z.string() }),
@@ -48,28 +43,16 @@ export async function setUp(plane: Plane): Promise<FirstSteps> {
 
 /** Makes the first administrator where there is none; asked again, it changes nothing. */
 export async function setUpAdministrator(plane: Plane): Promise<Administrator> {
-  const { password, isNew } = await firstPassword(plane);
-  const { user, passwordPending, created } = await call(plane, {
-    method: 'PUT',
-    path: '/v1/setup/administrator',
-    token: await plane.mint(),
-    body: { username: ADMINISTRATOR, password },
-    answer: administratorAnswer,
-  });
-  // One made just now is right only if it was taken: else the administrator was given another before.
-  const isRight = passwordPending && (created || !isNew);
-  if (!isRight) await rm(plane.dataDir.firstPasswordFile, { force: true });
-  return { id: user.id, username: user.username, password: isRight ? password : null };
-}
-
-/** Kept in a file before the plane hears of it, so that a crash between the two loses nothing. */
-async function firstPassword(plane: Plane): Promise<{ password: string; isNew: boolean }> {
-  const kept = (await readIfThere(plane.dataDir.firstPasswordFile))?.trim();
-  if (kept) return { password: kept, isNew: false };
-  const groups = Array.from({ length: PASSWORD_GROUPS }, () => randomBase32(PASSWORD_GROUP_LENGTH));
-  const password = groups.join('-');
-  await writeWhole(plane.dataDir.firstPasswordFile, `${password}\n`);
-  return { password, isNew: true };
+  const { answer, password } = await giveFirstPassword(plane.dataDir.firstPasswordFile, async (given) =>
+    call(plane, {
+      method: 'PUT',
+      path: '/v1/setup/administrator',
+      token: await plane.mint(),
+      body: { username: ADMINISTRATOR, password: given },
+      answer: administratorAnswer,
+    }),
+  );
+  return { id: answer.user.id, username: answer.user.username, password };
 }
 
 async function importCommand(plane: Plane, userId: string): Promise<string | null> {

@@ -1,7 +1,9 @@
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { mintToken, randomBase32 } from '../local/mint.ts';
-import { Problem, reasonOf } from '../local/problem.ts';
+import { mintToken } from '../local/mint.ts';
+import { giveFirstPassword } from '../local/state/first-password.ts';
+import { Problem, reasonOf } from '../lib/problem.ts';
 import { loadSecrets } from '../local/state/secrets.ts';
 
 const USAGE = `What only the holder of a plane's signing key can do (schema/decisions/0006-operator.md).
@@ -10,15 +12,22 @@ Usage: npm run operator -- <command> --secrets <file> [option…]
 
   secrets                    makes the file with the plane's secrets if there is none, and prints them in the form that
                              \`wrangler secret bulk\` reads; with npm run --silent it can be piped there
-  administrator              makes the first administrator with a one-time password, and prints it
+  administrator              makes the first administrator with a one-time password, and prints it; run again, it prints
+                             the same until that was changed (it is kept in <file>.first-password)
     --url <https://…>        the plane
     --username <name>        default admin
 `;
 
-/** 100 bits, in groups that can be read aloud. */
-const oneTimePassword = (): string => Array.from({ length: 4 }, () => randomBase32(5)).join('-');
+/** The first answer of a Worker that has just started includes the hash of a password. */
+const ANSWER_MS = 30_000;
+/** How much of an error's body is worth a place in a line. */
+const QUOTED_CHARACTERS = 200;
 
-const Answer = z.object({ user: z.object({ id: z.string() }), created: z.boolean(), passwordPending: z.boolean() });
+const Answer = z.object({
+  user: z.object({ username: z.string() }),
+  created: z.boolean(),
+  passwordPending: z.boolean(),
+});
 
 function readArguments() {
   try {
@@ -41,25 +50,33 @@ async function printSecrets(file: string): Promise<void> {
   console.log(JSON.stringify({ SIGNING_KEYS: JSON.stringify(signingKeys), CLUSTER_ID_KEY: clusterIdKey }));
 }
 
-async function makeAdministrator(file: string, url: string, username: string): Promise<void> {
+async function makeAdministrator(file: string, issuer: string, username: string): Promise<void> {
   const [key] = (await loadSecrets(file)).signingKeys;
   if (key === undefined) throw new Problem(`${file} holds no signing key`);
-  const issuer = new URL(url).origin;
   const token = await mintToken(key, { issuer, audience: 'outrider-operator', subject: 'operator' });
-  const password = oneTimePassword();
-  const response = await fetch(`${issuer}/v1/setup/administrator`, {
-    method: 'PUT',
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ username, password }),
+  const { answer, password } = await giveFirstPassword(`${file}.first-password`, async (given) => {
+    const response = await fetch(`${issuer}/v1/setup/administrator`, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ username, password: given }),
+      signal: AbortSignal.timeout(ANSWER_MS),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Problem(`the plane answered ${response.status}: ${text.slice(0, QUOTED_CHARACTERS)}`);
+    return Answer.parse(JSON.parse(text));
   });
-  const text = await response.text();
-  if (!response.ok) throw new Problem(`the plane answered ${response.status}: ${text.slice(0, 200)}`);
-  const { created } = Answer.parse(JSON.parse(text));
   console.log(
-    created
-      ? `administrator ${username}, one-time password ${password}`
-      : 'there is an administrator already; nothing was changed',
+    password === null
+      ? 'there is an administrator already; nothing was changed'
+      : `administrator ${answer.user.username}, one-time password ${password}`,
   );
+}
+
+/** The plane's origin. What is sent there may be used once by whoever reads it: it must be encrypted. */
+function checkUrl(value: string | undefined): string {
+  const url = value !== undefined && URL.canParse(value) ? new URL(value) : undefined;
+  if (url?.protocol !== 'https:') throw new Problem('--url is the address of the plane: https://…', { exitCode: 2 });
+  return url.origin;
 }
 
 async function run(): Promise<void> {
@@ -70,13 +87,12 @@ async function run(): Promise<void> {
     return;
   }
   if (values.secrets === undefined) throw new Problem('--secrets names the file with the secrets', { exitCode: 2 });
+  // npm runs its scripts in the checkout; the person's own folder is what a relative path means.
+  const file = resolve(process.env['INIT_CWD'] ?? '.', values.secrets);
   if (command === 'secrets') {
-    await printSecrets(values.secrets);
+    await printSecrets(file);
   } else if (command === 'administrator') {
-    if (values.url === undefined || !URL.canParse(values.url)) {
-      throw new Problem('--url is the address of the plane: https://…', { exitCode: 2 });
-    }
-    await makeAdministrator(values.secrets, values.url, values.username);
+    await makeAdministrator(file, checkUrl(values.url), values.username);
   } else {
     throw new Problem(`there is no command '${command}' (npm run operator -- --help)`, { exitCode: 2 });
   }

@@ -2,7 +2,7 @@ import { fork } from 'node:child_process';
 import { setPriority } from 'node:os';
 import { join } from 'node:path';
 
-import { PROJECT } from './vitest.ts';
+import { PROJECT } from '../lib/project.ts';
 
 /** An installation under way. */
 export interface Install {

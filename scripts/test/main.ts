@@ -6,13 +6,14 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { runChecks } from '../check/run.ts';
+import { PROJECT } from '../lib/project.ts';
 import { startInstall } from './install.ts';
 import { isProject } from './parts.ts';
 import type { Part } from './parts.ts';
 import { select } from './select.ts';
 import { add, NOTHING, ONE_FAILED, succeeded } from './tally.ts';
 import type { Tally } from './tally.ts';
-import { PROJECT, runProject } from './vitest.ts';
+import { runProject } from './vitest.ts';
 
 const strict = process.env['CI'] === 'true';
 const selection = select(process.argv.slice(2), (word) => word.includes('/') || existsSync(join(PROJECT, word)));

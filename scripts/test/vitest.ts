@@ -1,15 +1,13 @@
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 
+import { PROJECT } from '../lib/project.ts';
 import type { Project } from './parts.ts';
 import type { Selection } from './select.ts';
 import { ONE_FAILED, tallyReport } from './tally.ts';
 import type { Tally } from './tally.ts';
-
-/** The project's folder. */
-export const PROJECT = resolve(import.meta.dirname, '../..');
 
 /** Runs one project of vitest.config.ts, its output shown as it comes, and counts. A run that leaves no report counts as one failure. */
 export async function runProject(project: Project, { paths, name }: Selection): Promise<Tally> {

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { setUp } from '#scripts/local/setup.ts';
-import { PROJECT } from '#scripts/local/plane.ts';
+import { PROJECT } from '#scripts/lib/project.ts';
 import { Scratch, reach } from '../support/local.ts';
 
 const scratch = new Scratch();

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { Agent, fetch } from 'undici';
 import type { RequestInit, Response } from 'undici';
-import { PROJECT, startPlane } from '#scripts/local/plane.ts';
+import { PROJECT } from '#scripts/lib/project.ts';
+import { startPlane } from '#scripts/local/plane.ts';
 import type { Plane, PlaneOptions } from '#scripts/local/plane.ts';
 
 /** A small Worker with a database, objects, alarms and the API that the first steps call: `fixtures/plane`. */

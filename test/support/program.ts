@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { cleanEnvironment, diesWithParent } from '#scripts/demo/processes.ts';
+import { cleanEnvironment } from '#scripts/demo/processes.ts';
+import { diesWithParent } from '#scripts/lib/tie.ts';
 
 /** What a program that has ended left behind. */
 export interface Outcome {

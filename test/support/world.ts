@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { type DemoCluster, startCluster } from '#scripts/demo/cluster.ts';
-import { freePort } from '#scripts/local/address.ts';
+import { freePort } from '#scripts/lib/port.ts';
 import { type Plane, startPlane } from '#scripts/local/plane.ts';
 import { type AgentRunner, type AgentWorld, startAgentInProcess, startAgentProcess } from './agent.ts';
 import type { PlaneApi } from './api.ts';

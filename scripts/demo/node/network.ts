@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { networkInterfaces } from 'node:os';
 import { promisify } from 'node:util';
-import { ToolError } from '../tools/errors.ts';
+import { Problem } from '../../lib/problem.ts';
 import type { Sandbox } from './sandbox.ts';
 
 /** Addresses of one cluster on this machine. */
@@ -40,7 +40,7 @@ function clusterNetwork(index: number): ClusterNetwork {
  * `preferred` if it is free. Making the interface is what claims the network: two clusters can start at the same moment.
  * Interface, addresses and route vanish with the sandbox.
  *
- * @throws {ToolError} if all networks are taken.
+ * @throws {Problem} if all networks are taken.
  */
 export async function connectSandbox(sandbox: Sandbox, preferred: number): Promise<ClusterNetwork> {
   const indexes = Array.from({ length: MAX_CLUSTERS }, (_, offset) => (preferred + offset) % MAX_CLUSTERS);
@@ -50,7 +50,7 @@ export async function connectSandbox(sandbox: Sandbox, preferred: number): Promi
     await configure(network, sandbox);
     return network;
   }
-  throw new ToolError('no free network 10.88.0.0/16 to 10.95.0.0/16 for a cluster: stop another cluster first');
+  throw new Problem('no free network 10.88.0.0/16 to 10.95.0.0/16 for a cluster: stop another cluster first');
 }
 
 /** Takes the interface away at once; the kernel would do the same some time after the sandbox has ended. */

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { diesWithParent, type ManagedProcess, startProcess, waitUntil } from '../processes.ts';
-import { ToolError } from '../tools/errors.ts';
+import { diesWithParent } from '../../lib/tie.ts';
+import { type ManagedProcess, startProcess, waitUntil } from '../processes.ts';
+import { Problem } from '../../lib/problem.ts';
 
 /**
  * A machine within the machine: its own network, mounts, process ids and IPC (namespaces(7)), the host's files otherwise.
@@ -41,7 +42,7 @@ const INIT = [
   'sleep infinity & wait',
 ].join('\n');
 
-/** Starts an empty sandbox. @throws {ToolError} if `dir` could not be seen inside. */
+/** Starts an empty sandbox. @throws {Problem} if `dir` could not be seen inside. */
 export async function startSandbox(options: {
   dir: string;
   logFile: string;
@@ -49,7 +50,7 @@ export async function startSandbox(options: {
 }): Promise<Sandbox> {
   const { dir, logFile, onUnexpectedExit } = options;
   const hidden = PRIVATE_FOLDERS.find((folder) => dir === folder || dir.startsWith(`${folder}/`));
-  if (hidden) throw new ToolError(`a cluster cannot keep its data under ${hidden}: choose another folder`);
+  if (hidden) throw new Problem(`a cluster cannot keep its data under ${hidden}: choose another folder`);
 
   const namespaces = ['--mount', '--propagation=private', '--pid', '--mount-proc', '--net', '--ipc'];
   const process = await startProcess({

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { ToolError } from './errors.ts';
+import { Problem } from '../../lib/problem.ts';
 
 /** Where programs and CNI plugins may be; the second is upstream's folder for plugins, the third Debian's. */
 const FOLDERS = ['/usr/bin', '/usr/sbin', '/bin', '/sbin', '/usr/local/bin', '/usr/local/sbin'];
@@ -28,29 +28,29 @@ export function missingPackages(): string[] {
   return NODE_PACKAGES.filter(({ file, folders }) => !find(file, folders)).map(({ name }) => name);
 }
 
-/** Path of a program of the machine. @throws {ToolError} if it is not there. */
+/** Path of a program of the machine. @throws {Problem} if it is not there. */
 export function programPath(file: string): string {
   const path = find(file, FOLDERS);
   if (path) return path;
-  throw new ToolError(`${file} is missing: install the package that has it and run again`);
+  throw new Problem(`${file} is missing: install the package that has it and run again`);
 }
 
-/** Folder of the CNI plugins. @throws {ToolError} if there is none. */
+/** Folder of the CNI plugins. @throws {Problem} if there is none. */
 export function cniPluginDir(): string {
   const folder = CNI_FOLDERS.find((candidate) => existsSync(join(candidate, 'ptp')));
   if (folder) return folder;
-  throw new ToolError('the CNI plugins are missing: install containernetworking-plugins and run again');
+  throw new Problem('the CNI plugins are missing: install containernetworking-plugins and run again');
 }
 
 /**
  * Installs Debian packages with apt-get.
  *
- * @throws {ToolError} if this is no Debian, or apt-get fails.
+ * @throws {Problem} if this is no Debian, or apt-get fails.
  */
 export async function installPackages(names: readonly string[], log: (line: string) => void): Promise<void> {
   const list = names.join(' ');
   const apt = find('apt-get', FOLDERS);
-  if (!apt) throw new ToolError(`these are missing and there is no apt-get to install them: ${list}`);
+  if (!apt) throw new Problem(`these are missing and there is no apt-get to install them: ${list}`);
   log(`installing Debian packages: ${list}`);
   await runApt(apt, ['update', '-qq']);
   await runApt(apt, ['install', '-y', '-qq', '--no-install-recommends', ...names]);
@@ -66,7 +66,7 @@ function runApt(apt: string, args: readonly string[]): Promise<void> {
     child.on('close', (code) => {
       if (code === 0) return resolve();
       const reason = tail.trim().split('\n').slice(-2).join(' | ');
-      reject(new ToolError(`apt-get ${args[0]} failed: ${reason}`));
+      reject(new Problem(`apt-get ${args[0]} failed: ${reason}`));
     });
   });
 }

@@ -4,8 +4,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { diesWithParent } from '../processes.ts';
-import { ToolError } from './errors.ts';
+import { diesWithParent } from '../../lib/tie.ts';
+import { Problem } from '../../lib/problem.ts';
 import { lock } from './lock.ts';
 
 /** Programs that are built from one Go module of this repository. */
@@ -29,7 +29,7 @@ export type BuiltGoTools = { binDir: string };
  * at a time; a second one waits and finds the result. The cache key covers the module's own files, so that a changed
  * pin or source is rebuilt.
  *
- * @throws {ToolError} when Go is missing or the build fails.
+ * @throws {Problem} when Go is missing or the build fails.
  */
 export async function buildGoTools(tools: GoTools, log: (line: string) => void): Promise<BuiltGoTools> {
   const target = await goToolsDir(tools);
@@ -91,7 +91,7 @@ function goBuild(go: string, tools: GoTools, outDir: string): Promise<void> {
     child.on('close', (code) => {
       if (code === 0) return resolve();
       const reason = tail.trim().split('\n').slice(-3).join(' | ');
-      reject(new ToolError(`building ${tools.name} ${tools.version} failed: ${reason}`));
+      reject(new Problem(`building ${tools.name} ${tools.version} failed: ${reason}`));
     });
   });
 }
@@ -101,5 +101,5 @@ function findGo(name: string): string {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/go/bin'];
   const found = folders.map((folder) => join(folder, 'go')).find((path) => existsSync(path));
   if (found) return found;
-  throw new ToolError(`Go is needed to build ${name}: install Go 1.26 or newer from https://go.dev/dl and run again`);
+  throw new Problem(`Go is needed to build ${name}: install Go 1.26 or newer from https://go.dev/dl and run again`);
 }

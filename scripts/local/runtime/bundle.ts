@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { builtinModules, createRequire } from 'node:module';
 import { promisify } from 'node:util';
-import { Problem, reasonOf } from '../problem.ts';
+import { Problem, reasonOf } from '../../lib/problem.ts';
 
 /** As wrangler's own bundler has them: what an import resolves to, and which files are text. */
 const CONDITIONS = 'workerd,worker,browser';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { z } from 'zod';
-import { codeOf, Problem, reasonOf } from '../problem.ts';
+import { codeOf, Problem, reasonOf } from '../../lib/problem.ts';
 import { writeWhole } from '../state/data-dir.ts';
 import { databaseConfig } from './workerd-config.ts';
 import { startWorkerd } from './workerd.ts';

@@ -1,7 +1,7 @@
 import { readFile, rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readIfThere, writeWhole } from '../state/data-dir.ts';
-import { reasonOf } from '../problem.ts';
+import { reasonOf } from '../../lib/problem.ts';
 import { logEntry, startWorkerd } from './workerd.ts';
 import type { Workerd, WorkerdOptions } from './workerd.ts';
 

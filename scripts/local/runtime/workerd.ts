@@ -6,7 +6,8 @@ import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
-import { Problem, reasonOf } from '../problem.ts';
+import { Problem, reasonOf } from '../../lib/problem.ts';
+import { diesWithParent } from '../../lib/tie.ts';
 
 /** Time for requests under way to end after SIGTERM, before SIGKILL. Nothing stored is lost by either. */
 const DRAIN_MS = 3000;
@@ -73,13 +74,13 @@ export interface WorkerdOptions {
 /**
  * Starts `workerd serve` and waits until it listens.
  *
- * On Linux `setpriv` ties it to this process, so that it does not outlive a supervisor that was killed.
+ * It is tied to this process, so that it does not outlive a supervisor that was killed.
  *
  * @throws {Problem} when it ends or is silent before it listens.
  */
 export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
   const serve = [workerdBinary(), 'serve', '--experimental', '--control-fd=3', options.config];
-  const [command = '', ...rest] = process.platform === 'linux' ? ['setpriv', '--pdeathsig', 'KILL', ...serve] : serve;
+  const [command = '', ...rest] = diesWithParent(serve, 'KILL');
   const stdio = ['ignore', 'pipe', 'pipe', 'pipe'] as const;
   // A group of its own: Ctrl-C in a terminal reaches every process of the supervisor's, and workerd would end at once.
   const child = spawn(command, rest, { stdio: [...stdio], env: environment(), detached: true });
@@ -160,9 +161,6 @@ async function stop(child: ChildProcess, ended: Promise<void>, atOnce: boolean):
 }
 
 function failure(error: unknown, lastLines: readonly string[]): Problem {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT' && process.platform === 'linux') {
-    return new Problem('setpriv was not found: install the package util-linux, then start again', { cause: error });
-  }
   const said = lastLines.join(' / ');
   return new Problem(`workerd did not start: ${reasonOf(error)}${said && `; it wrote: ${said}`}`, { cause: error });
 }

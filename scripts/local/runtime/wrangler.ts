@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'smol-toml';
 import { z } from 'zod';
-import { Problem, reasonOf } from '../problem.ts';
+import { Problem, reasonOf } from '../../lib/problem.ts';
 
 const wranglerSchema = z.strictObject({
   name: z.string().regex(/^[a-z0-9-]+$/),

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { Problem, codeOf, reasonOf } from '../problem.ts';
+import { Problem, codeOf, reasonOf } from '../../lib/problem.ts';
 
 /** Readable by the owner only: everything but the CA certificate. */
 export const SECRET_MODE = 0o600;

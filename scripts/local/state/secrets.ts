@@ -3,7 +3,7 @@ import { chmod } from 'node:fs/promises';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose';
 import { z } from 'zod';
 import { SECRET_MODE, readIfThere, writeWhole } from './data-dir.ts';
-import { Problem } from '../problem.ts';
+import { Problem } from '../../lib/problem.ts';
 
 /** RFC 8037 §2: 32 bytes, base64url without padding. */
 const key32 = z.string().regex(/^[A-Za-z0-9_-]{43}$/);

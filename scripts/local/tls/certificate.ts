@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { PUBLIC_MODE, readIfThere, writeWhole } from '../state/data-dir.ts';
 import type { DataDir } from '../state/data-dir.ts';
-import { Problem, reasonOf } from '../problem.ts';
+import { Problem, reasonOf } from '../../lib/problem.ts';
 import type { KeyPairPem } from './issue.ts';
 
 /** A server certificate is replaced this long before it ends: a plane that is restarted once a month never serves an expired one. */
