@@ -48,7 +48,7 @@ export interface Home {
 }
 
 /** A password as the plane wants it. */
-export const newPassword = (): string => randomBase32(20);
+const newPassword = (): string => randomBase32(20);
 
 /** The first administrator, signed in. There may be no cluster yet. */
 export async function firstAdministrator(plane: Home['plane'], username = 'admin'): Promise<[string, PlaneApi]> {
