@@ -5,12 +5,18 @@ import { signAgentCredential, verifyAgentCredential } from '#workers/authn/agent
 import { buildSnapshot } from '#workers/access/snapshot.ts';
 import { hashSecret } from '#workers/authn/secret.ts';
 import { newClusterId } from '#workers/cluster/stub.ts';
-import { claimRegistrationToken, findRegistrationToken } from '#workers/store/registration-tokens.ts';
+import {
+  addRegistrationToken,
+  claimRegistrationToken,
+  findRegistrationToken,
+} from '#workers/store/registration-tokens.ts';
+import { changePassword, findUser } from '#workers/store/users.ts';
 import {
   administrator,
   ask,
   cluster,
   config,
+  member,
   nowSeconds,
   ORIGIN,
   outcome,
@@ -31,8 +37,8 @@ const key = (octet: number): string => Buffer.alloc(32, octet).toString('base64u
 const uid = (): string => crypto.randomUUID();
 
 /** A new registration token, as the agent will have it. */
-async function registrationToken(id: string): Promise<string> {
-  const made = await ask(`POST /v1/clusters/${id}/registration-tokens`, { token, body: {} });
+async function registrationToken(id: string, maker = token): Promise<string> {
+  const made = await ask(`POST /v1/clusters/${id}/registration-tokens`, { token: maker, body: {} });
   return new URL(made.json.importUrl).pathname.replace(/^\/import\/(.*)\.yaml$/, '$1');
 }
 
@@ -170,6 +176,55 @@ test('an expired, revoked or unknown token registers nobody and gives no manifes
     expect(outcome(await register({ ...agent, token: secret }))).toBe('unauthenticated');
     expect((await ask(`GET /import/${secret}.yaml`)).status).toBe(404);
   }
+});
+
+/** What takes the right to make registration tokens from a person. */
+const losses: Record<string, (id: string, ada: string) => Promise<unknown>> = {
+  demotion: async (id, ada) => await ask(`PUT /v1/clusters/${id}/members/${ada}`, { token, body: { role: 'member' } }),
+  'the loss of their role': async (id, ada) => await ask(`DELETE /v1/clusters/${id}/members/${ada}`, { token }),
+  'being disabled, also once they are enabled again': async (_id, ada) => {
+    await ask(`PATCH /v1/users/${ada}`, { token, body: { enabled: false } });
+    await ask(`PATCH /v1/users/${ada}`, { token, body: { enabled: true } });
+  },
+  removal: async (_id, ada) => await ask(`DELETE /v1/users/${ada}`, { token }),
+  'a change of password': async (_id, ada) => {
+    const user = (await findUser(env.DB, ada)) ?? expect.fail('nobody');
+    const [now, notBefore] = [nowSeconds(), nowSeconds() + 1];
+    const commit = async (statements: D1PreparedStatement[]) => await env.DB.batch(statements);
+    await changePassword(env.DB, commit, { user, passwordHash: 'other', notBefore, now });
+  },
+};
+
+test.each(Object.entries(losses))('the unused registration tokens of an owner die with %s', async (_what, lose) => {
+  const [id, ada, bob] = [await cluster(), await person(), await person()];
+  for (const who of [ada, bob]) await member(id, who, 'owner');
+  const mine = await registrationToken(id, await tokenFor(ada));
+  const used = { token: await registrationToken(id, await tokenFor(ada)), publicKey: key(1), kubeSystemUid: uid() };
+  await register(used);
+  const others = await registrationToken(id, await tokenFor(bob));
+  await lose(id, ada);
+  expect((await ask(`GET /import/${mine}.yaml`)).status).toBe(404);
+  expect(outcome(await register({ ...used, token: mine }))).toBe('unauthenticated');
+  // The agent is the cluster's, and bob has lost nothing.
+  expect(outcome(await register(used))).toBe(200);
+  expect((await ask(`GET /import/${others}.yaml`)).status).toBe(200);
+});
+
+test('registration tokens of an administrator outlive a role that they never needed', async () => {
+  const [id, ada] = [await cluster(), await person({ administrator: true })];
+  await member(id, ada, 'owner');
+  const secret = await registrationToken(id, await tokenFor(ada));
+  await ask(`DELETE /v1/clusters/${id}/members/${ada}`, { token });
+  expect((await ask(`GET /import/${secret}.yaml`)).status).toBe(200);
+});
+
+test('whoever loses the right between being permitted and the making gets no token', async () => {
+  const [id, ada] = [await cluster(), await person()];
+  const now = nowSeconds();
+  const made = { id: 'r', clusterId: id, hash: 'h', createdBy: ada, createdAt: now, expiresAt: now + 60 };
+  expect(await addRegistrationToken(env.DB, made)).toBe(false);
+  await member(id, ada, 'owner');
+  expect(await addRegistrationToken(env.DB, made)).toBe(true);
 });
 
 test('a token of one cluster is not taken back through another', async () => {

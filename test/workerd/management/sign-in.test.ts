@@ -168,7 +168,7 @@ test('a login body above a mebibyte is refused (CVE-2024-58259)', async () => {
   expect(outcome(answer)).toBe('too_large');
 });
 
-test('an account that is disabled or gone loses its tokens at once', async () => {
+test('an account that is disabled or gone loses its tokens at once, and enabling it revives none', async () => {
   const token = await administrator();
   const user = await person();
   const theirs = await tokenFor(user);
@@ -176,7 +176,9 @@ test('an account that is disabled or gone loses its tokens at once', async () =>
   await ask(`PATCH /v1/users/${user}`, { token, body: { enabled: false } });
   expect(outcome(await ask('GET /v1/me', { token: theirs }))).toBe('unauthenticated');
   await ask(`PATCH /v1/users/${user}`, { token, body: { enabled: true } });
-  expect(outcome(await ask('GET /v1/me', { token: theirs }))).toBe(200);
-  await ask(`DELETE /v1/users/${user}`, { token });
   expect(outcome(await ask('GET /v1/me', { token: theirs }))).toBe('unauthenticated');
+  const renewed = await tokenFor(user, { issuedAt: nowSeconds() + 1 });
+  expect(outcome(await ask('GET /v1/me', { token: renewed }))).toBe(200);
+  await ask(`DELETE /v1/users/${user}`, { token });
+  expect(outcome(await ask('GET /v1/me', { token: renewed }))).toBe('unauthenticated');
 });
