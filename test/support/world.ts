@@ -121,8 +121,9 @@ async function start(
       bootstrapToken: (await admin.ok(BOOTSTRAP)).trim(),
       registrationToken,
     } satisfies AgentWorld);
-    const { stop: stopAgent } = agent;
-    undo.push(() => stopAgent());
+    // At once: a stream that a failed test has left open would be waited for.
+    const { kill } = agent;
+    undo.push(() => kill());
     await agent.waitConnected();
   }
 

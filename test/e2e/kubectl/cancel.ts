@@ -9,7 +9,7 @@ import type { World } from '../../support/world.ts';
 const CANCELLED_WITHIN_MS = 1_000;
 const LOOKED_FOR_MS = 10_000;
 /** What the client asks the API server for as the end of its watch. */
-const WATCH_SECONDS = 8;
+const WATCH_SECONDS = 4;
 
 /** When a client goes away the API server must learn of it, or watches and logs pile up there. Its audit log is the witness. */
 export function cancellation(world: () => World): void {
