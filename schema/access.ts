@@ -39,8 +39,11 @@ export const AccessSnapshot = z.object({
 });
 export type AccessSnapshot = z.infer<typeof AccessSnapshot>;
 
-/** Who a verified token speaks for. The signature and expiry were checked; the snapshot says what was taken back since. */
-export const Principal = z.object({
+/**
+ * Who a verified token speaks for. The signature and expiry were checked; the snapshot says what was taken back since. Strict, because a field that a newer
+ * Worker sends and an older object does not know may be a restriction.
+ */
+export const Principal = z.strictObject({
   user: UserId,
   token: TokenId,
   /** Epoch seconds. */
@@ -54,8 +57,8 @@ export const Principal = z.object({
 });
 export type Principal = z.infer<typeof Principal>;
 
-/** Whose tunnel is being dialled, from a verified agent credential. `publicKey`: raw Ed25519, base64url. */
-export const AgentPrincipal = z.object({
+/** Whose tunnel is being dialled, from a verified agent credential; strict as {@link Principal}. `publicKey`: raw Ed25519, base64url. */
+export const AgentPrincipal = z.strictObject({
   cluster: ClusterId,
   publicKey: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
   generation: z.int().min(0),

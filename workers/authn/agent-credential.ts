@@ -8,10 +8,11 @@ const GENERATION = 'outrider.dev/generation';
 
 /**
  * The plane's word that a key belongs to a cluster's agent: the key is named by `cnf.jwk` (RFC 7800 §3.2, RFC 8037 §2), so the credential alone opens nothing.
- * It has no expiry, since a cluster may be cut off for months; it dies when its generation does.
+ * It has no expiry, since a cluster may be cut off for months; it dies when its generation does. So it outlives an address of the plane too.
  */
 const AGENT = {
   audience: 'outrider-agent',
+  anyIssuer: true,
   type: 'outrider-agent+jwt',
   claims: z.object({
     sub: ClusterId,

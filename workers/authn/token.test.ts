@@ -1,6 +1,6 @@
 import { createHmac, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { beforeAll, expect, test } from 'vitest';
-import type { Principal } from '#schema/access.ts';
+import { Principal } from '#schema/access.ts';
 import { checkConfig, type Config } from '../env.ts';
 import { signAgentCredential, verifyAgentCredential } from './agent-credential.ts';
 import { verifyOperator } from './operator.ts';
@@ -101,6 +101,9 @@ const forgeries: Record<string, () => Promise<string> | string> = {
   'a subject that is no person': async () => await forge(GOOD, { ...issued, sub: 'system:admin' }),
   'a token id that is none': async () => await forge(GOOD, { ...issued, jti: '__proto__' }),
   'a scope that is no cluster': async () => await forge(GOOD, { ...issued, 'outrider.dev/cluster': '*' }),
+  'a claim of ours that nobody here knows, and that may be a restriction': async () =>
+    await forge(GOOD, { ...issued, 'outrider.dev/namespace': 'default' }),
+  "another kind's claim": async () => await forge(GOOD, { ...issued, 'outrider.dev/generation': 1 }),
   'a changed claim': async () => {
     const [header, , signature] = (await forge(GOOD, issued)).split('.');
     return `${header}.${base64url({ ...issued, sub: 'u-cccccccccc' })}.${signature}`;
@@ -149,6 +152,27 @@ test('an agent credential names its cluster, key and generation, and has no expi
 test.each(['outrider', 'outrider-operator'])('a token for %s is no agent credential', async (audience) => {
   const token = await sign(config, { audience, type: 'JWT' }, claims);
   await expect(verifyAgentCredential(config, token, NOW)).rejects.toMatchObject({ code: 'unauthenticated' });
+});
+
+test('an agent credential outlives an address of the plane, and no other token does', async () => {
+  const agent = { cluster: 'c-gaaaaaaaaaabbbbbbbb', publicKey: 'A'.repeat(43), generation: 3 };
+  const moved: Config = { ...config, publicUrl: 'https://new.example.com' };
+  expect(await verifyAgentCredential(moved, await signAgentCredential(config, agent), NOW)).toEqual(agent);
+  await expect(verifyToken(moved, await signToken(config, principal), NOW)).rejects.toMatchObject({
+    code: 'unauthenticated',
+  });
+});
+
+test('an agent credential that says more than this plane knows is refused', async () => {
+  const more = { sub: 'c-gaaaaaaaaaabbbbbbbb', 'outrider.dev/generation': 3, 'outrider.dev/role': 'node' };
+  const cnf = { jwk: { kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) } };
+  const credential = await sign(config, { audience: 'outrider-agent', type: 'outrider-agent+jwt' }, { ...more, cnf });
+  await expect(verifyAgentCredential(config, credential, NOW)).rejects.toMatchObject({ code: 'unauthenticated' });
+});
+
+test('a principal with a field that its reader does not know is refused', () => {
+  expect(Principal.safeParse(principal).success).toBe(true);
+  expect(Principal.safeParse({ ...principal, namespace: 'default' }).success).toBe(false);
 });
 
 const operator = { audience: 'outrider-operator', type: 'JWT' };

@@ -9,6 +9,7 @@ import type { Config } from '../env.ts';
 const ALGORITHM = 'EdDSA';
 
 /** Private claim names are under the project's domain (RFC 7519 §4.3). */
+const PRIVATE = 'outrider.dev/';
 const CLUSTER = 'outrider.dev/cluster';
 const READ_ONLY = 'outrider.dev/readonly';
 const ACCESS = 'outrider.dev/access';
@@ -17,8 +18,10 @@ const ACCESS = 'outrider.dev/access';
 export const MAX_TOKEN_LENGTH = 2048;
 
 /** What every JWT of this plane is: who it is for and what it says. */
-export interface Kind<Claims extends z.ZodType> {
+export interface Kind<Claims extends z.ZodObject> {
   readonly audience: string;
+  /** Good under whatever address the plane had when it was signed: audience and our keys tell enough. Otherwise the issuer is the plane's present address. */
+  readonly anyIssuer?: true;
   /** RFC 8725 §3.11: one kind of token is never taken for another. */
   readonly type: string;
   readonly claims: Claims;
@@ -43,7 +46,7 @@ const PERSON = {
 /** Signs claims with the plane's first key. */
 export async function sign(
   config: Config,
-  kind: Pick<Kind<z.ZodType>, 'audience' | 'type'>,
+  kind: Pick<Kind<z.ZodObject>, 'audience' | 'type'>,
   claims: Record<string, unknown>,
 ): Promise<string> {
   const [key] = config.signingKeys;
@@ -55,23 +58,23 @@ export async function sign(
 }
 
 /**
- * The claims of a JWT whose signature, algorithm, type, issuer, audience and times hold. The key is looked up by `kid` in our own table; keys and addresses
+ * The claims of a JWT whose signature, algorithm, type, issuer, audience and times hold, and that says nothing more of ours than its kind knows. The key is looked up by `kid` in our own table; keys and addresses
  * that a header brings along (`jwk`, `jku`, `x5c`) are never looked at.
  * @param now epoch seconds
  * @throws OutriderError unauthenticated, without saying which check failed
  */
-export async function verify<Claims extends z.ZodType>(
+export async function verify<Claims extends z.ZodObject>(
   config: Config,
   kind: Kind<Claims>,
   token: string,
   now: number,
 ): Promise<z.output<Claims>> {
   if (token.length > MAX_TOKEN_LENGTH) throw refused();
-  let payload: unknown;
+  let payload: object;
   try {
     ({ payload } = await jwtVerify(token, (header) => publicKey(config, header), {
       algorithms: [ALGORITHM],
-      issuer: config.publicUrl,
+      ...(kind.anyIssuer === true ? {} : { issuer: config.publicUrl }),
       audience: kind.audience,
       typ: kind.type,
       currentDate: new Date(now * 1000),
@@ -80,8 +83,13 @@ export async function verify<Claims extends z.ZodType>(
     throw refused();
   }
   const claims = kind.claims.safeParse(payload);
-  if (!claims.success) throw refused();
+  if (!claims.success || saysMore(payload, kind.claims)) throw refused();
   return claims.data;
+}
+
+/** A claim of ours that this deploy does not know, or not of this kind, may be a restriction: a token that carries one is refused rather than believed in part. */
+function saysMore(payload: object, { shape }: z.ZodObject): boolean {
+  return Object.keys(payload).some((name) => name.startsWith(PRIVATE) && !Object.hasOwn(shape, name));
 }
 
 function publicKey(config: Config, header: JWTHeaderParameters): CryptoKey {
