@@ -1,9 +1,16 @@
 import { expect, test, vi } from 'vitest';
 import { describeError, loggablePath, logRequest } from './log.ts';
 
-test('the registration token of an import address never reaches the log', () => {
-  expect(loggablePath('/import/abcdefg.yaml')).toBe('/import/…');
-  expect(describeError(new Error('at https://plane/import/abcdefg.yaml failed'))).not.toContain('abcdefg');
+test.each([
+  ['/import/abcdefg.yaml', '/import/…'],
+  ['/import/abcdefg.yaml/more', '/import/…'],
+  ['//import/abcdefg.yaml', '//import/…'],
+  ['/outrider/import/abcdefg.yaml', '/outrider/import/…'],
+  ['/Import/abcdefg.yaml', '/Import/…'],
+  ['/v1/imports/x', '/v1/imports/x'],
+])('the registration token of the import address %s never reaches the log', (path, logged) => {
+  expect(loggablePath(path)).toBe(logged);
+  expect(describeError(new Error(`at https://plane${path} failed`))).not.toContain('abcdefg');
 });
 
 test('a request is one line of JSON', () => {

@@ -1,9 +1,11 @@
-/** Segments that carry a secret: the registration token of `/import/<token>.yaml`. */
-const SECRET_PATHS = /^\/import\/.*/;
+/** What follows `/import/` is a registration token, wherever in a text or a path it stands: `/x/import/…` and `//import/…` may be a mistyped address. */
+const IMPORT_ADDRESS = /(\/import)\/[^\s"']*/gi;
 
-/** A path for a log: what follows `/import/` is a registration token. Queries are never logged. */
+const redact = (text: string): string => text.replaceAll(IMPORT_ADDRESS, '$1/…');
+
+/** A path for a log, without registration tokens. Queries are never logged. */
 export function loggablePath(path: string): string {
-  return path.replace(SECRET_PATHS, '/import/…');
+  return redact(path);
 }
 
 /** What is said about one request. No field may hold a token, a header or a body. */
@@ -42,5 +44,5 @@ function write(line: Record<string, unknown>): void {
 /** An unexpected error for a log: name, message and the first frames; import addresses are redacted. */
 export function describeError(error: unknown): string {
   const text = error instanceof Error ? (error.stack ?? `${error.name}: ${error.message}`) : String(error);
-  return text.replaceAll(/\/import\/[^\s"']*/g, '/import/…').slice(0, 2000);
+  return redact(text).slice(0, 2000);
 }
