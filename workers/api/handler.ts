@@ -32,7 +32,7 @@ export interface Deps {
   readonly commit: Commit;
   /** Epoch seconds. */
   readonly now: number;
-  /** What the platform says of the caller's address; null: nothing. */
+  /** Whom the platform says the caller to be, as throttles count: `http/address.ts`; null: it says nothing. */
   readonly address: string | null;
   newClusterId(): Promise<string>;
   clusterStatus(clusterId: string): Promise<ClusterStatus>;

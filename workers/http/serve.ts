@@ -8,6 +8,7 @@ import { dialTunnel } from '../connect/tunnel.ts';
 import { readConfig, type Config } from '../env.ts';
 import { describeError, loggablePath, logRequest } from '../log.ts';
 import { proxyRequest } from '../proxy/route.ts';
+import { callerOf } from './address.ts';
 import { createApp } from './app.ts';
 import { codeOf, problemResponse } from './problem.ts';
 
@@ -62,10 +63,10 @@ function depsOf(request: Request, env: Env, config: Config, context: ExecutionCo
   };
 }
 
-/** Who dials, for throttles: the edge sets a field; a plain workerd says `address:port`, and its configuration removes the field where a client sends it. */
+/** Who calls, for throttles: the edge sets a field; a plain workerd says `address:port`, and its configuration removes the field where a client sends it. */
 function clientAddress(request: Request): string | null {
-  const peer = request.cf?.['clientIp'];
-  return request.headers.get('cf-connecting-ip') ?? (typeof peer === 'string' ? peer.replace(/:\d+$/, '') : null);
+  const peer = request.headers.get('cf-connecting-ip') ?? request.cf?.['clientIp'];
+  return typeof peer === 'string' ? callerOf(peer) : null;
 }
 
 /** One dispatcher for the plane. */
