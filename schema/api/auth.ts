@@ -24,7 +24,7 @@ export const signIn = endpoint({
     expiresAt: Moment,
     user: User,
   }),
-  errors: ['invalid_credentials', 'password_change_required', 'throttled', 'overloaded', 'invalid', 'conflict'],
+  errors: ['invalid_credentials', 'password_change_required', 'throttled', 'invalid', 'conflict'],
 });
 
 export const whoAmI = endpoint({

@@ -16,5 +16,5 @@ export const setUpAdministrator = endpoint({
     created: z.boolean(),
     passwordPending: z.boolean().describe('The one-time password was not changed yet'),
   }),
-  errors: ['conflict', 'overloaded'],
+  errors: ['conflict'],
 });

@@ -56,7 +56,7 @@ export const createUser = endpoint({
   body: z.strictObject({ username: Username, password: NewPassword, administrator: z.boolean().default(false) }),
   status: 201,
   result: User,
-  errors: ['conflict', 'overloaded'],
+  errors: ['conflict'],
 });
 
 export const getUser = endpoint({

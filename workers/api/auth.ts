@@ -15,7 +15,7 @@ export const handleSignIn: Handler<typeof signIn> = async ({ body }, deps) => {
   const { db, now, address } = deps;
   const attempt = await beginSignIn(db, { username: body.username, address, now });
   const user = await findUserByName(db, body.username);
-  const right = await verifyPassword(body.password, user?.passwordHash ?? null);
+  const right = verifyPassword(body.password, user?.passwordHash ?? null);
   // One answer for no such person, a wrong password and a disabled account: none tells which names there are.
   if (user === null || !right || !user.enabled) {
     throw new OutriderError('invalid_credentials', 'the name or the password is wrong');
@@ -53,11 +53,11 @@ async function change({ db, commit, now }: Deps, user: User, newPassword: string
   if (newPassword.toLowerCase() === user.username) {
     throw new OutriderError('invalid', 'newPassword: must not be the name');
   }
-  if (await verifyPassword(newPassword, user.passwordHash)) {
+  if (verifyPassword(newPassword, user.passwordHash)) {
     throw new OutriderError('invalid', 'newPassword: must not be the old password');
   }
   const notBefore = Math.max(now, user.notBefore) + 1;
-  const passwordHash = await hashPassword(newPassword);
+  const passwordHash = hashPassword(newPassword);
   if (!(await changePassword(db, commit, { user, passwordHash, notBefore, now }))) {
     throw new OutriderError('conflict', 'the password was changed by somebody else at the same moment; sign in again');
   }

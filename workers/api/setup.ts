@@ -23,7 +23,7 @@ export const handleSetUpAdministrator: Handler<typeof setUpAdministrator> = asyn
       id,
       username: body.username,
       administrator: true,
-      passwordHash: await hashPassword(body.password),
+      passwordHash: hashPassword(body.password),
       passwordPending: true,
       createdAt: now,
     },

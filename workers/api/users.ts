@@ -25,7 +25,7 @@ export const handleCreateUser: Handler<typeof createUser> = async ({ body }, dep
     id,
     username: body.username,
     administrator: body.administrator,
-    passwordHash: await hashPassword(body.password),
+    passwordHash: hashPassword(body.password),
     passwordPending: true,
     createdAt: deps.now,
   });
