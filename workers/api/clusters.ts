@@ -6,7 +6,7 @@ import type {
   listClusters,
   renameCluster,
 } from '#schema/api/clusters.ts';
-import { OutriderError } from '#schema/errors.ts';
+import { OutriderError, unknownCluster } from '#schema/errors.ts';
 import {
   addCluster,
   findCluster,
@@ -21,7 +21,7 @@ import { renderCluster } from './render.ts';
 /** @throws OutriderError unknown_cluster: it was removed since the caller was permitted */
 async function found({ db }: Deps, id: string): Promise<Cluster> {
   const cluster = await findCluster(db, id);
-  if (cluster === null) throw new OutriderError('unknown_cluster', 'there is no such cluster');
+  if (cluster === null) throw unknownCluster();
   return cluster;
 }
 
@@ -68,7 +68,7 @@ export const handleRenameCluster: Handler<typeof renameCluster> = async ({ param
 
 export const handleDeleteCluster: Handler<typeof deleteCluster> = async ({ params }, { db, commit, now }) => {
   if (!(await removeCluster(db, commit, params.cluster, now))) {
-    throw new OutriderError('unknown_cluster', 'there is no such cluster');
+    throw unknownCluster();
   }
   return undefined;
 };

@@ -5,7 +5,7 @@ import type { Commit } from '../store/access.ts';
 import type { CallerFacts } from '../store/callers.ts';
 
 /** Who sent a management request: the token, and what the database says of its bearer. */
-export interface Person {
+export interface KnownCaller {
   readonly principal: Principal;
   readonly facts: CallerFacts;
 }
@@ -39,7 +39,7 @@ export interface Deps {
 }
 
 /** The caller, where the endpoint has one. */
-export type Caller<E extends Endpoint> = E['who'] extends 'anyone' | 'operator' ? null : Person;
+export type Caller<E extends Endpoint> = E['who'] extends 'anyone' | 'operator' ? null : KnownCaller;
 
 /** Does what an endpoint declares. Its input was validated, its caller permitted; refusals are thrown as OutriderError. */
 export type Handler<E extends Endpoint> = (input: Input<E>, deps: Deps, caller: Caller<E>) => Promise<Result<E>>;

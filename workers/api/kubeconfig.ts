@@ -1,5 +1,5 @@
 import type { getKubeconfig } from '#schema/api/tokens.ts';
-import { OutriderError } from '#schema/errors.ts';
+import { unknownCluster } from '#schema/errors.ts';
 import { findCluster } from '../store/clusters.ts';
 import { toYaml } from '../yaml.ts';
 import type { Handler } from './handler.ts';
@@ -30,7 +30,7 @@ export function kubeconfig({ name, server, ca, token }: KubeconfigFacts): string
 
 export const handleGetKubeconfig: Handler<typeof getKubeconfig> = async ({ params, query }, deps, caller) => {
   const cluster = await findCluster(deps.db, params.cluster);
-  if (cluster === null) throw new OutriderError('unknown_cluster', 'there is no such cluster');
+  if (cluster === null) throw unknownCluster();
   const { token } = await mint(deps, {
     userId: caller.principal.user,
     kind: 'kubeconfig',

@@ -3,7 +3,7 @@ import { OutriderError } from '#schema/errors.ts';
 import { newTokenId } from '#schema/ids.ts';
 import { signToken } from '../authn/token.ts';
 import { addToken, MAX_TOKENS_PER_USER, type TokenRow } from '../store/tokens.ts';
-import type { Deps, Person } from './handler.ts';
+import type { Deps, KnownCaller } from './handler.ts';
 
 /** What a new token is to be. Moments: epoch seconds. */
 export type NewToken = Omit<TokenRow, 'id'>;
@@ -35,7 +35,7 @@ export async function mint(deps: Deps, token: NewToken): Promise<{ row: TokenRow
  * person at a sign-in form, but any other token makes none that outlives it, or a stolen one could renew itself for ever. (A token on no list was signed by the operator,
  * who can sign any.)
  */
-export function lifeFor(caller: Person, now: number, ttlSeconds: number): Pick<NewToken, 'createdAt' | 'expiresAt'> {
+export function lifeFor(caller: KnownCaller, now: number, ttlSeconds: number): Pick<NewToken, 'createdAt' | 'expiresAt'> {
   const { principal, facts } = caller;
   const unbound = facts.tokenKind === null || facts.tokenKind === 'session';
   return {

@@ -1,19 +1,16 @@
 import type { Principal } from '#schema/access.ts';
 import type { Endpoint, Who } from '#schema/api/endpoint.ts';
-import { OutriderError } from '#schema/errors.ts';
+import { OutriderError, unknownCluster } from '#schema/errors.ts';
 import { authenticate, bearerToken } from '../authn/bearer.ts';
 import { verifyOperator } from '../authn/operator.ts';
 import type { Config } from '../env.ts';
 import { findCaller, type CallerFacts } from '../store/callers.ts';
-import type { Person } from './handler.ts';
+import type { KnownCaller } from './handler.ts';
 
 const refuse = (code: OutriderError['code'], detail: string): OutriderError => new OutriderError(code, detail);
 
 /** Null: permitted. */
 type Rule = (facts: CallerFacts) => OutriderError | null;
-
-const unknownCluster = (): OutriderError =>
-  refuse('unknown_cluster', 'there is no such cluster, or you have no role in it');
 
 /** The table of {@link Who}, for those whom the database knows. */
 const RULES: Record<Exclude<Who, 'anyone' | 'operator'>, Rule> = {
@@ -75,7 +72,7 @@ export async function admit(
   request: Request,
   { db, config, now }: { db: D1Database; config: Config; now: number },
   cluster: string | null,
-): Promise<Person | null> {
+): Promise<KnownCaller | null> {
   if (endpoint.who === 'anyone') return null;
   if (endpoint.who === 'operator') {
     await verifyOperator(config, bearerToken(request.headers), now);

@@ -1,5 +1,5 @@
 import type { createToken, deleteToken, listTokens } from '#schema/api/tokens.ts';
-import { OutriderError } from '#schema/errors.ts';
+import { OutriderError, unknownCluster } from '#schema/errors.ts';
 import { findCaller } from '../store/callers.ts';
 import { findToken, listTokens as storedTokens, revokeToken } from '../store/tokens.ts';
 import type { Handler } from './handler.ts';
@@ -11,7 +11,7 @@ export const handleCreateToken: Handler<typeof createToken> = async ({ body }, d
   if (body.cluster !== null) {
     const facts = await findCaller(deps.db, { user, token: own, cluster: body.cluster });
     if (facts === null || !facts.clusterExists || !(facts.administrator || facts.role !== null)) {
-      throw new OutriderError('unknown_cluster', 'there is no such cluster, or you have no role in it');
+      throw unknownCluster();
     }
   }
   const { row, token } = await mint(deps, {

@@ -12,7 +12,7 @@ import { recordConnection } from '../store/clusters.ts';
 import { Access } from './access.ts';
 import { PRINCIPAL_HEADER, REQUEST_ID_HEADER, requestFields } from './fields.ts';
 import { LiveRequests } from './live.ts';
-import { Sockets, type TunnelStatus } from './sockets.ts';
+import { Sockets, type ClusterStatus } from './sockets.ts';
 import { Storage } from './storage.ts';
 import { serveHttp } from './streams/http.ts';
 import { Spill } from './streams/spill.ts';
@@ -98,7 +98,7 @@ export class Cluster extends DurableObject<Env> {
   }
 
   /** RPC: what is connected now. */
-  async status(): Promise<{ tunnels: TunnelStatus[]; streams: number }> {
+  async status(): Promise<ClusterStatus> {
     return this.#sockets.status();
   }
 

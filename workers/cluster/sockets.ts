@@ -24,6 +24,14 @@ export interface TunnelStatus {
   kubernetesVersion: string;
 }
 
+/** What is connected, and what is under way. */
+export interface ClusterStatus {
+  tunnels: TunnelStatus[];
+  streams: number;
+  /** Requests that wait for a tunnel. */
+  waiting: number;
+}
+
 /** What the sockets ask of their object. */
 export interface SocketsDeps {
   now(): number;
@@ -110,7 +118,7 @@ export class Sockets {
     }
   }
 
-  status(): { tunnels: TunnelStatus[]; streams: number } {
+  status(): ClusterStatus {
     const active = this.pool.active();
     const tunnels = [...this.pool.all].map((tunnel): TunnelStatus => ({
       instance: tunnel.instance,
@@ -120,7 +128,8 @@ export class Sockets {
       agentVersion: tunnel.settled?.agentVersion ?? '',
       kubernetesVersion: tunnel.settled?.kubernetesVersion ?? '',
     }));
-    return { tunnels, streams: [...this.pool.all].reduce((sum, tunnel) => sum + tunnel.openStreams, 0) };
+    const streams = [...this.pool.all].reduce((sum, tunnel) => sum + tunnel.openStreams, 0);
+    return { tunnels, streams, waiting: this.pool.waiting };
   }
 
   /** After an eviction: the socket's attachment says what was settled with whom. */

@@ -1,6 +1,6 @@
 import { base64url } from 'jose';
 import type { AgentPrincipal } from '#schema/access.ts';
-import { OutriderError } from '#schema/errors.ts';
+import { OutriderError, unknownCluster } from '#schema/errors.ts';
 import { verifyAgentCredential } from '../authn/agent-credential.ts';
 import { bearerToken } from '../authn/bearer.ts';
 import { PRINCIPAL_HEADER, REQUEST_ID_HEADER } from '../cluster/fields.ts';
@@ -21,7 +21,7 @@ export async function dialTunnel(request: Request, env: Env, config: Config, req
   const agent = await verifyAgentCredential(config, credential, Math.floor(Date.now() / 1000));
   await refuseOld(env.DB, agent);
   const stub = await clusterObject(env, config, agent.cluster);
-  if (stub === null) throw new OutriderError('unknown_cluster', 'there is no such cluster');
+  if (stub === null) throw unknownCluster();
   const headers = new Headers(request.headers);
   headers.delete('authorization');
   headers.set(PRINCIPAL_HEADER, base64url.encode(JSON.stringify(agent)));

@@ -5,8 +5,8 @@ import { OutriderError } from '#schema/errors.ts';
 import type { Deps } from '../api/handler.ts';
 import { IMPORT_PREFIX, importManifest } from '../connect/import.ts';
 import { describeError, loggablePath, logRequest } from '../log.ts';
+import { codeOf, problemResponse } from '../problem.ts';
 import { callEndpoint } from './call.ts';
-import { codeOf, problemResponse } from './problem.ts';
 import { ROUTES } from './routes.ts';
 
 /** What the entry point gives to each request. */
@@ -65,9 +65,14 @@ export function createApp(): Hono<{ Bindings: Bindings }> {
     problemResponse(new OutriderError('not_found', 'there is nothing at this address'), context.env.requestId),
   );
 
+  // Made once: neither the endpoints nor the address change while an isolate lives.
+  let document: ReturnType<typeof openApi> | undefined;
   app.get('/v1/openapi.json', (context) => {
-    const endpoints = ROUTES.map(({ endpoint }) => endpoint);
-    return context.json(openApi(endpoints, context.env.deps.config.publicUrl));
+    document ??= openApi(
+      ROUTES.map(({ endpoint }) => endpoint),
+      context.env.deps.config.publicUrl,
+    );
+    return context.json(document);
   });
   app.get(`${IMPORT_PREFIX}:file`, async (context) => await importManifest(context.req.raw, context.env.deps));
   for (const route of ROUTES) {

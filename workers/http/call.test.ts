@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { endpoint } from '#schema/api/endpoint.ts';
 import { OutriderError } from '#schema/errors.ts';
 import type { Deps } from '../api/handler.ts';
+import { problemResponse } from '../problem.ts';
 import { callEndpoint } from './call.ts';
-import { problemResponse } from './problem.ts';
 
 const greet = endpoint({
   operation: 'greet',

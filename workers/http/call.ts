@@ -4,7 +4,7 @@ import { OutriderError } from '#schema/errors.ts';
 import { ClusterId } from '#schema/ids.ts';
 import type { Deps } from '../api/handler.ts';
 import { admit } from '../api/permission.ts';
-import { ShapeError } from './problem.ts';
+import { ShapeError } from '../problem.ts';
 import type { Route } from './routes.ts';
 
 /** A request as the router has it. */

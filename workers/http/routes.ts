@@ -27,7 +27,7 @@ import {
   handleListClusters,
   handleRenameCluster,
 } from '../api/clusters.ts';
-import type { Deps, Handler, Person } from '../api/handler.ts';
+import type { Deps, Handler, KnownCaller } from '../api/handler.ts';
 import { handleGetKubeconfig } from '../api/kubeconfig.ts';
 import { handleDeleteMember, handleListMembers, handlePutMember } from '../api/members.ts';
 import {
@@ -43,7 +43,7 @@ import { register } from '../connect/register.ts';
 /** An endpoint and what it does, their types forgotten once they were seen to match. */
 export interface Route {
   readonly endpoint: Endpoint;
-  readonly handler: (input: unknown, deps: Deps, caller: Person | null) => Promise<unknown>;
+  readonly handler: (input: unknown, deps: Deps, caller: KnownCaller | null) => Promise<unknown>;
 }
 
 const route = <E extends Endpoint>(endpoint: E, handler: Handler<E>): Route => ({

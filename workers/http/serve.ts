@@ -1,4 +1,4 @@
-import { OutriderError } from '#schema/errors.ts';
+import { unknownCluster } from '#schema/errors.ts';
 import { randomBase32 } from '#schema/ids.ts';
 import { announcedCommit, type Announced } from '../access/commit.ts';
 import type { Deps } from '../api/handler.ts';
@@ -7,10 +7,11 @@ import { CONNECT_PATH } from '../cluster/target.ts';
 import { dialTunnel } from '../connect/tunnel.ts';
 import { readConfig, type Config } from '../env.ts';
 import { describeError, loggablePath, logRequest } from '../log.ts';
+import { codeOf, problemResponse } from '../problem.ts';
 import { proxyRequest } from '../proxy/route.ts';
+import { statusOfError } from '../status.ts';
 import { callerOf } from './address.ts';
 import { createApp } from './app.ts';
-import { codeOf, problemResponse } from './problem.ts';
 
 /** 80 bits: names a request in the log, and nothing else. */
 const REQUEST_ID_LENGTH = 16;
@@ -21,14 +22,16 @@ const app = createApp();
 export async function serve(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
   const requestId = randomBase32(REQUEST_ID_LENGTH);
   const { pathname } = new URL(request.url);
+  const forKubectl = pathname.startsWith('/k8s/');
   try {
     const config = await readConfig(env);
-    if (pathname.startsWith('/k8s/')) return await proxyRequest(request, env, config, requestId);
+    if (forKubectl) return await proxyRequest(request, env, config, requestId);
     if (pathname === CONNECT_PATH) return await dialTunnel(request, env, config, requestId);
     return await app.fetch(request, { requestId, deps: depsOf(request, env, config, context) }, context);
   } catch (error) {
     const code = codeOf(error);
-    const response = problemResponse(error, requestId);
+    // Where the configuration is not usable, kubectl hears of it in its own words too.
+    const response = forKubectl ? statusOfError(error, requestId) : problemResponse(error, requestId);
     response.headers.set('x-request-id', requestId);
     logRequest({
       requestId,
@@ -57,7 +60,7 @@ function depsOf(request: Request, env: Env, config: Config, context: ExecutionCo
     newClusterId: async () => await newClusterId(config),
     clusterStatus: async (clusterId) => {
       const stub = await clusterObject(env, config, clusterId);
-      if (stub === null) throw new OutriderError('unknown_cluster', 'there is no such cluster');
+      if (stub === null) throw unknownCluster();
       return await stub.status();
     },
   };

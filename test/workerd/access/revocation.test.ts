@@ -27,7 +27,7 @@ const disabled = (): Partial<AccessSnapshot> => ({
   people: { [world.owner]: { username: 'ada', enabled: false, groups: [], notBefore: 0 } },
 });
 
-// Tried with `live.judge` taken out of `putSnapshot`: all but the last fail.
+// Tried with `live.judge` taken out of `putSnapshot`: the attacks succeed.
 test('attack: a watch does not outlive the access that opened it', async () => {
   const agent = await world.agent();
   const asked = world.fetch('/api/v1/secrets?watch=true');
@@ -60,7 +60,7 @@ test('attack: a request that waits for a tunnel is refused when its access is ta
   await expect.poll(async () => (await world.status()).tunnels).toEqual([]);
   const asked = world.fetch('/version');
   const other = world.fetch('/version');
-  // Both are in the object before the push, which comes over the same way.
+  await expect.poll(async () => (await world.status()).waiting).toBe(2);
   await push(disabled());
   expect((await asked).status).toBe(401);
   expect((await other).status).toBe(401);

@@ -77,7 +77,11 @@ export class World implements Home {
     return agent;
   }
 
-  async status(): Promise<{ tunnels: { instance: string; role: string; state: string }[]; streams: number }> {
+  async status(): Promise<{
+    tunnels: { instance: string; role: string; state: string }[];
+    streams: number;
+    waiting: number;
+  }> {
     return await (await this.stub()).status();
   }
 

@@ -35,6 +35,11 @@ export class Pool {
     return this.#all.size;
   }
 
+  /** Requests that wait for a tunnel. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   /** Adds a tunnel that is settled. False: the same instance has a newer one, and this one must end. */
   add(tunnel: Tunnel): boolean {
     const { refused, replaced } = supersede(tunnel, this.#all);
