@@ -7,6 +7,7 @@ import { encodeRequestHead, type RequestHead } from '#schema/protocol/head.ts';
 import { MAX_HEAD_BYTES } from '#schema/protocol/limits.ts';
 import { buildSnapshot } from '../access/snapshot.ts';
 import { describeError, log } from '../log.ts';
+import { problemResponse } from '../problem.ts';
 import { statusOfError } from '../status.ts';
 import { recordConnection } from '../store/clusters.ts';
 import { Access } from './access.ts';
@@ -55,8 +56,9 @@ export class Cluster extends DurableObject<Env> {
 
   override async fetch(request: Request): Promise<Response> {
     const requestId = request.headers.get(REQUEST_ID_HEADER) ?? '';
+    const dial = new URL(request.url).pathname === CONNECT_PATH;
     try {
-      if (new URL(request.url).pathname === CONNECT_PATH) {
+      if (dial) {
         const agent = readHeader(request, AgentPrincipal);
         this.#isFor(agent.cluster);
         return this.#sockets.accept(agent);
@@ -64,7 +66,8 @@ export class Cluster extends DurableObject<Env> {
       return await this.#proxy(request, readHeader(request, Principal), requestId);
     } catch (error) {
       if (!(error instanceof OutriderError)) log('error', 'request failed', { requestId, error: describeError(error) });
-      return statusOfError(error, requestId);
+      // Agents read problems (RFC 9457), kubectl reads a Status.
+      return dial ? problemResponse(error, requestId) : statusOfError(error, requestId);
     }
   }
 

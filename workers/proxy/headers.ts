@@ -1,8 +1,11 @@
 import { OutriderError } from '#schema/errors.ts';
+import { connectionNamed, HOP_BY_HOP } from '#schema/http/hop-by-hop.ts';
 import { IMPERSONATE_PREFIX, REMOTE_PREFIX } from '#schema/kube/impersonation.ts';
 import { splitProtocols } from '../authn/bearer.ts';
 import { ACCEPT_ENCODING_HEADER } from '../cluster/fields.ts';
-import { connectionNamed, HOP_BY_HOP } from '../cluster/hop-by-hop.ts';
+
+/** RFC 9110 §5.6.2 `token`, in lower case. */
+const FIELD_NAME = /^[a-z0-9!#$%&'*+.^_`|~-]+$/;
 
 /** Fields that say who is calling, or from where, to someone who believes them; and what browsers add for the plane's own origin. */
 const NOT_FOR_CLUSTERS = [
@@ -37,7 +40,9 @@ export function scrubbed(from: Headers, facts: { websocket: boolean; acceptEncod
     }
     if (NOT_FOR_CLUSTERS_PREFIXES.some((prefix) => name.startsWith(prefix))) headers.delete(name);
   }
-  for (const name of connectionNamed([headers.get('connection') ?? ''])) headers.delete(name);
+  // What is no field name `Headers` would refuse.
+  const named = connectionNamed(headers.get('connection') ?? '').filter((name) => FIELD_NAME.test(name));
+  for (const name of named) headers.delete(name);
   for (const name of HOP_BY_HOP) headers.delete(name);
   for (const name of NOT_FOR_CLUSTERS) headers.delete(name);
   passProtocols(headers);

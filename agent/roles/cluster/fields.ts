@@ -1,41 +1,12 @@
+import { endToEnd } from '#schema/http/hop-by-hop.ts';
 import { IMPERSONATE_PREFIX, REMOTE_PREFIX } from '#schema/kube/impersonation.ts';
 import type { Field } from '#schema/protocol/head.ts';
-
-/** RFC 9110 §7.6.1: they belong to one connection, and here two meet. */
-const HOP_BY_HOP = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authentication-info',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
 
 /** Of a request, what the agent says itself or never says: its own target, its own credential, no wait for 100 (undici has none). */
 const OWN = new Set(['host', 'authorization', 'expect']);
 
 /** Of an upgrade, what the WebSocket client makes for its own handshake (RFC 6455 §4.1). */
 const HANDSHAKE = /^sec-websocket-/;
-
-/** Names that a Connection field lists, in lower case. */
-function namedByConnection(fields: readonly Field[]): Set<string> {
-  const named = new Set<string>();
-  for (const [name, value] of fields) {
-    if (name !== 'connection') continue;
-    for (const token of value.split(',')) named.add(token.trim().toLowerCase());
-  }
-  return named;
-}
-
-/** Fields without those of the connection they came by. */
-function endToEnd(fields: readonly Field[]): Field[] {
-  const named = namedByConnection(fields);
-  return fields.filter(([name]) => !HOP_BY_HOP.has(name) && !named.has(name));
-}
 
 /**
  * A request's fields as they go to the API server, without credential. Identity survives a Connection field that names it: otherwise the request would run as the agent

@@ -1,5 +1,5 @@
 import type { ResponseHead } from '#schema/protocol/head.ts';
-import { connectionNamed, HOP_BY_HOP } from '../hop-by-hop.ts';
+import { endToEnd } from '#schema/http/hop-by-hop.ts';
 
 /** Fields that a cluster has no business setting for the plane's origin. */
 const NOT_FOR_CLIENTS = new Set([
@@ -28,9 +28,8 @@ export function hasNoContent(method: string, status: number): boolean {
  */
 export function responseHeaders({ fields }: ResponseHead, requestId: string, streamed: boolean): Headers {
   const headers = new Headers();
-  const named = connectionNamed(fields.filter(([name]) => name === 'connection').map(([, value]) => value));
-  for (const [name, value] of fields) {
-    if (!HOP_BY_HOP.has(name) && !NOT_FOR_CLIENTS.has(name) && !named.has(name)) headers.append(name, value);
+  for (const [name, value] of endToEnd(fields)) {
+    if (!NOT_FOR_CLIENTS.has(name)) headers.append(name, value);
   }
   if (contentLength({ fields }) === null) headers.delete('content-length');
   headers.set('content-security-policy', 'sandbox');
