@@ -1,6 +1,6 @@
 import type { WebSocket } from 'ws';
 import { CLOSE_CODE_BASE, codeName, ProtocolCode, type ProtocolError } from '#schema/protocol/codes.ts';
-import { HELLO_TIMEOUT_MS, PING_INTERVAL_MS, SILENCE_MS } from '#schema/protocol/limits.ts';
+import { DRAIN_LINGER_MS, HELLO_TIMEOUT_MS, PING_INTERVAL_MS, SILENCE_MS } from '#schema/protocol/limits.ts';
 import { Session, type SessionHandler } from '#schema/protocol/session.ts';
 import type { Stream } from '#schema/protocol/stream.ts';
 import { describeError, type Logger } from '../log.ts';
@@ -13,6 +13,12 @@ const MAX_BUFFERED_BYTES = 1024 * 1024;
 /** Liveness (README "Messages"): text, because only text is answered without waking the plane's object. */
 const PING = 'ping';
 const PONG = 'pong';
+
+/** RFC 6455 §7.4.1: the purpose is fulfilled. */
+const NORMAL_CLOSURE = 1000;
+
+/** Codes above have no close code of their own; close codes end at 4999. */
+const MAX_CODE = 999;
 
 /** How a tunnel ended. */
 export interface TunnelEnd {
@@ -53,6 +59,10 @@ export class Tunnel implements SessionHandler {
   #settledAt: number | null = null;
   #flushing = false;
   #draining = false;
+  /** Runs once the tunnel drains; undefined before. */
+  #lingerTimer: NodeJS.Timeout | undefined;
+  /** Whatever crossed the GOAWAY has come by now. */
+  #lingered = false;
   /** The first reason that was given; what follows from it says less. */
   #reason = '';
   #refused = false;
@@ -78,7 +88,10 @@ export class Tunnel implements SessionHandler {
   drain(announce: boolean): void {
     if (announce && !this.#draining) this.#session.goaway(ProtocolCode.DRAIN, 'the agent is stopping');
     this.#draining = true;
-    this.#closeIfDrained();
+    this.#lingerTimer ??= setTimeout(() => {
+      this.#lingered = true;
+      this.#closeIfDrained();
+    }, DRAIN_LINGER_MS);
   }
 
   /** Ends everything at once. */
@@ -114,6 +127,8 @@ export class Tunnel implements SessionHandler {
     }
     this.#because(`the plane ended the tunnel: ${codeName(code)} ${reason}`);
     if (code === ProtocolCode.UNAUTHENTICATED) this.#refused = true;
+    // Not left to the plane: one that never closes would keep a tunnel up that serves nothing.
+    this.#socket.close(closeCodeOf(code));
   }
 
   onPending(): void {
@@ -127,7 +142,7 @@ export class Tunnel implements SessionHandler {
     this.#because(`the plane broke the protocol: ${error.message}`);
     const last = this.#session.pull();
     if (last !== null) this.#socket.send(last);
-    this.#socket.close(CLOSE_CODE_BASE + error.code);
+    this.#socket.close(closeCodeOf(error.code));
   }
 
   onFault(error: unknown): void {
@@ -177,9 +192,9 @@ export class Tunnel implements SessionHandler {
   }
 
   #closeIfDrained(): void {
-    if (!this.#draining || this.#session.openStreams > 0 || this.#session.pending) return;
+    if (!this.#lingered || this.#session.openStreams > 0 || this.#session.pending) return;
     this.#because('drained');
-    this.#socket.close(1000);
+    this.#socket.close(NORMAL_CLOSURE);
   }
 
   /** Closes without waiting for the peer. */
@@ -192,7 +207,7 @@ export class Tunnel implements SessionHandler {
     this.#session.goaway(code, reason);
     const last = this.#session.pull();
     if (last !== null) this.#socket.send(last);
-    this.#socket.close(CLOSE_CODE_BASE + code);
+    this.#socket.close(closeCodeOf(code));
   }
 
   #because(reason: string): void {
@@ -201,6 +216,7 @@ export class Tunnel implements SessionHandler {
 
   #closed(code: number, reason: string): void {
     clearTimeout(this.#helloTimer);
+    clearTimeout(this.#lingerTimer);
     clearInterval(this.#pingTimer);
     const wire = code >= CLOSE_CODE_BASE ? codeName(code - CLOSE_CODE_BASE) : String(code);
     this.#because(`the socket closed: ${wire}${reason === '' ? '' : ` ${reason}`}`);
@@ -209,4 +225,9 @@ export class Tunnel implements SessionHandler {
     const settledMs = this.#settledAt === null ? null : performance.now() - this.#settledAt;
     this.#options.events.onClosed({ settledMs, refused: this.#refused, reason: this.#reason });
   }
+}
+
+/** The close code of a session that ended with `code`; a number that is no code of this version's may come from the wire. */
+function closeCodeOf(code: number): number {
+  return CLOSE_CODE_BASE + Math.min(code, MAX_CODE);
 }

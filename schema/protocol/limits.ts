@@ -60,6 +60,12 @@ export const AGENT_LIMITS: SessionLimits = {
 /** How long a draining tunnel's streams may go on, ms: the grace a runtime update of Workers gives requests under way. */
 export const DRAIN_MS = 30_000;
 
+/**
+ * How long a draining tunnel without streams stays open, ms: an OPEN that crossed the GOAWAY still gets its RESET, on which the plane opens it elsewhere. A
+ * round trip to a far plane over a poor line.
+ */
+export const DRAIN_LINGER_MS = 1_000;
+
 /** Without a HEAD for this long the agent sends ACCEPT, so that the plane can tell a slow API server from a dead agent, ms. */
 export const ACCEPT_AFTER_MS = 1_000;
 

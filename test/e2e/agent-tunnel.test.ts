@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CLOSE_CODE_BASE, ProtocolCode } from '#schema/protocol/codes.ts';
+import { LAST_SEQUENCE } from '#schema/protocol/limits.ts';
 import { startAgentInProcess, startAgentProcess } from '../support/agent.ts';
 import { FakePlane } from '../support/fakes/plane.ts';
 import { FakeWorld, makePki, type TestPki } from '../support/fakes/world.ts';
@@ -77,6 +78,20 @@ describe.each([
     expect(code).toBe(1000);
     await stopped;
     expect(world.plane.dials).toBe(1);
+  });
+
+  it('resets an OPEN that crosses its GOAWAY, so that the plane may open it elsewhere', async () => {
+    const { agent, tunnel } = await world.connect();
+    await agent.waitConnected();
+    const send = tunnel.hold();
+    const crossing = tunnel.http({ target: '/crossing' });
+    const stopped = agent.stop();
+    await expect.poll(() => tunnel.goaways.map(({ code }) => code)).toEqual([ProtocolCode.DRAIN]);
+    send();
+    expect((await crossing.reset()).code).toBe(ProtocolCode.DRAIN);
+    expect((await tunnel.closed)[0]).toBe(1000);
+    await stopped;
+    expect(world.api.seen).toEqual([]);
   });
 
   it('keeps its key and credential over a restart', async () => {
@@ -260,6 +275,24 @@ describe('a plane that', () => {
     finish();
     expect(await exchange.text()).toBe('begun and finished');
     expect((await tunnel.closed)[0]).toBe(1000);
+  });
+
+  it('has no stream sequences left serves the last stream, and is dialled anew', async () => {
+    world.plane.lastSequence = LAST_SEQUENCE - 2;
+    const { tunnel } = await world.connect();
+    world.plane.lastSequence = 0;
+    const last = tunnel.http({ target: '/last' });
+    expect(last.stream.sequence).toBe(LAST_SEQUENCE);
+    expect(await last.text()).toBe('ok');
+    expect(await (await world.plane.tunnel(2)).http({ target: '/' }).text()).toBe('ok');
+    expect((await tunnel.closed)[0]).toBe(1000);
+  });
+
+  it('ends the session and does not close the socket loses it, and is dialled anew', async () => {
+    const { tunnel } = await world.connect();
+    tunnel.session.goaway(ProtocolCode.SUPERSEDED, 'another has taken over');
+    expect((await tunnel.closed)[0]).toBe(CLOSE_CODE_BASE + ProtocolCode.SUPERSEDED);
+    expect(await (await world.plane.tunnel(2)).http({ target: '/' }).text()).toBe('ok');
   });
 
   it('speaks no common version is told so', async () => {

@@ -136,13 +136,15 @@ export class PlaneTunnel implements SessionHandler {
   readonly #nonce = randomBytes(32).toString('base64url');
   readonly #plane: FakePlane;
   #scheduled = false;
+  #held = false;
 
   constructor(plane: FakePlane, socket: WebSocket, credential: string, incarnation: number) {
     this.#plane = plane;
     this.socket = socket;
     this.credential = credential;
     this.limits = plane.limits;
-    this.session = new Session({ role: 'plane', local: this.limits, handler: this, incarnation });
+    const { lastSequence } = plane;
+    this.session = new Session({ role: 'plane', local: this.limits, handler: this, incarnation, lastSequence });
     this.closed = once(socket, 'close') as Promise<[number, Buffer]>;
     socket.on('message', (data: Buffer, binary) => {
       if (binary) {
@@ -157,6 +159,15 @@ export class PlaneTunnel implements SessionHandler {
     socket.on('error', () => undefined);
     const challenge = { step: 'challenge', versions: plane.versions, nonce: this.#nonce, limits: this.limits };
     this.session.hello(Buffer.from(JSON.stringify(challenge)));
+  }
+
+  /** Sends nothing until what it returns is called: what is sent then has crossed what the agent sent meanwhile. */
+  hold(): () => void {
+    this.#held = true;
+    return () => {
+      this.#held = false;
+      this.onPending();
+    };
   }
 
   onOpen(): void {
@@ -174,6 +185,7 @@ export class PlaneTunnel implements SessionHandler {
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
+      if (this.#held) return;
       for (let message = this.session.pull(); message !== null; message = this.session.pull())
         this.socket.send(message);
     });
@@ -231,6 +243,8 @@ export class FakePlane {
   versions: number[] = [...VERSIONS];
   limits: SessionLimits = PLANE_LIMITS;
   pong = true;
+  /** Of the sessions that begin from now on: the highest sequence that counts as used. */
+  lastSequence = 0;
   /** Answers instead of serving: status and problem. */
   refuseRegistration: { status: number; detail: string } | null = null;
   refuseDial: { status: number; detail: string } | null = null;
