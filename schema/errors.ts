@@ -1,6 +1,6 @@
 /**
  * Every refusal of the plane: stable code → HTTP status, `metav1.Status.reason` (Kubernetes `apimachinery/pkg/apis/meta/v1/types.go`,
- * `StatusReason`), and a title for RFC 9457 problems. Rendered once at the edge: `workers/proxy/status.ts` for `/k8s`, `workers/http/problem.ts`
+ * `StatusReason`), and a title for RFC 9457 problems. Rendered once at the edge: `workers/status.ts` for `/k8s`, `workers/problem.ts`
  * for `/v1` and `/connect`.
  *
  * `retryAfter` (seconds): client-go retries any 429 or 5xx that carries Retry-After (kubernetes#16807), so it is set only where nothing can have been executed.
@@ -74,4 +74,9 @@ export class OutriderError extends Error {
 /** The row of a code, with `retryAfter` visible where it is set. */
 export function errorRow(code: ErrorCode): ErrorRow {
   return ERRORS[code];
+}
+
+/** The one refusal for a cluster that is not there, and for one that the caller has no role in: to them it does not exist. */
+export function unknownCluster(): OutriderError {
+  return new OutriderError('unknown_cluster', 'there is no such cluster, or you have no role in it');
 }

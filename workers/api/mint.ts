@@ -35,7 +35,11 @@ export async function mint(deps: Deps, token: NewToken): Promise<{ row: TokenRow
  * person at a sign-in form, but any other token makes none that outlives it, or a stolen one could renew itself for ever. (A token on no list was signed by the operator,
  * who can sign any.)
  */
-export function lifeFor(caller: KnownCaller, now: number, ttlSeconds: number): Pick<NewToken, 'createdAt' | 'expiresAt'> {
+export function lifeFor(
+  caller: KnownCaller,
+  now: number,
+  ttlSeconds: number,
+): Pick<NewToken, 'createdAt' | 'expiresAt'> {
   const { principal, facts } = caller;
   const unbound = facts.tokenKind === null || facts.tokenKind === 'session';
   return {

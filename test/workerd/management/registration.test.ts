@@ -1,10 +1,12 @@
 import { env } from 'cloudflare:workers';
 import { beforeAll, expect, test } from 'vitest';
+import { base64url } from 'jose';
 import { parseAllDocuments } from 'yaml';
 import { signAgentCredential, verifyAgentCredential } from '#workers/authn/agent-credential.ts';
 import { buildSnapshot } from '#workers/access/snapshot.ts';
 import { hashSecret } from '#workers/authn/secret.ts';
-import { newClusterId } from '#workers/cluster/stub.ts';
+import { PRINCIPAL_HEADER } from '#workers/cluster/fields.ts';
+import { clusterObject, newClusterId } from '#workers/cluster/stub.ts';
 import {
   addRegistrationToken,
   claimRegistrationToken,
@@ -315,6 +317,15 @@ test('a stranger is refused before any object wakes', async () => {
 
 test('a dial that is no WebSocket is refused', async () => {
   expect(outcome(await ask('GET /connect/tunnel', { token: 'x' }))).toBe('bad_request');
+});
+
+test("what the cluster's object refuses of a dial is a problem too, which agents read", async () => {
+  const [id, other] = [await cluster(), await cluster()];
+  const principal = base64url.encode(JSON.stringify({ cluster: other, publicKey: key(1), generation: 1 }));
+  const stub = (await clusterObject(env, await config(), id)) ?? expect.fail('no object');
+  const answer = await stub.fetch(`${ORIGIN}/connect/tunnel`, { headers: { [PRINCIPAL_HEADER]: principal } });
+  expect(answer.headers.get('content-type')).toBe('application/problem+json');
+  expect(await answer.json()).toMatchObject({ code: 'unknown_cluster', status: 404 });
 });
 
 test('the agent of a removed cluster is cut off', async () => {
