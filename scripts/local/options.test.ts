@@ -5,15 +5,16 @@ import { Problem } from '../lib/problem.ts';
 const read = (...arguments_: string[]) => readOptions(arguments_, { project: '/checkout', cwd: '/home/ada' });
 
 describe('options', () => {
-  test('without any, the plane listens on loopback and keeps its state in the checkout', () => {
+  test('without any, where to listen is left to what is started, and state is kept in the checkout', () => {
     expect(read()).toEqual({
-      host: '127.0.0.1',
+      host: undefined,
       port: 8443,
       dataDir: '/checkout/.outrider',
       url: undefined,
       sans: [],
       certificate: undefined,
       agentImage: undefined,
+      demo: false,
       json: false,
       help: false,
     });

@@ -130,7 +130,7 @@ async function startIn(dir: DataDir, options: PlaneOptions): Promise<Plane> {
     SIGNING_KEYS: JSON.stringify(secrets.signingKeys),
     CLUSTER_ID_KEY: secrets.clusterIdKey,
   });
-  const configure = (): Promise<void> =>
+  const configure = (tls: ServerCertificate): Promise<void> =>
     writeWhole(
       config,
       planeConfig({
@@ -138,12 +138,12 @@ async function startIn(dir: DataDir, options: PlaneOptions): Promise<Plane> {
         script: SCRIPT,
         texts,
         address: socketAddress(host, port),
-        tls: certificate,
+        tls,
         objects: dir.objects,
         d1: dir.d1,
       }),
     );
-  await configure();
+  await configure(certificate);
 
   const supervisor = new Supervisor({ config, sockets: ['https'], log, pidFile });
   await supervisor.start();
@@ -153,8 +153,10 @@ async function startIn(dir: DataDir, options: PlaneOptions): Promise<Plane> {
   }, RENEWAL_CHECK_MS);
   renewal.unref();
   async function renew(): Promise<void> {
-    certificate = await readCertificate();
-    await configure();
+    const renewed = await readCertificate();
+    await configure(renewed);
+    // Not before: what could not be configured has to be tried again at the next look.
+    certificate = renewed;
     await supervisor.restart();
   }
 

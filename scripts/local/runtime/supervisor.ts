@@ -21,13 +21,16 @@ export interface SupervisorOptions extends WorkerdOptions {
 /** Keeps one workerd running: starts it again, with growing waits, whenever it ends by itself. */
 export class Supervisor {
   readonly #options: SupervisorOptions;
+  readonly #begin: typeof startWorkerd;
   #workerd: Workerd | undefined;
   /** Aborted when this run is to end; a new one for every start. */
   #run = new AbortController();
   #loop: Promise<void> = Promise.resolve();
 
-  constructor(options: SupervisorOptions) {
+  /** @param begin starts one workerd; tests have another */
+  constructor(options: SupervisorOptions, begin: typeof startWorkerd = startWorkerd) {
     this.#options = options;
+    this.#begin = begin;
   }
 
   /** Process id of workerd while it runs. */
@@ -50,9 +53,15 @@ export class Supervisor {
     await rm(this.#options.pidFile, { force: true });
   }
 
+  /** Ends it, and starts it again. @throws {Problem} when it does not come up at once; it is then tried again as after any other end. */
   async restart(): Promise<void> {
     await this.stop();
-    await this.start();
+    this.#run = new AbortController();
+    try {
+      await this.#launch();
+    } finally {
+      this.#loop = this.#keepUp(this.#run.signal);
+    }
   }
 
   async #end(atOnce = false): Promise<void> {
@@ -60,7 +69,7 @@ export class Supervisor {
   }
 
   async #launch(): Promise<void> {
-    this.#workerd = await startWorkerd(this.#options);
+    this.#workerd = await this.#begin(this.#options);
     await writeWhole(this.#options.pidFile, `${this.#workerd.pid}\n`);
   }
 
@@ -68,11 +77,12 @@ export class Supervisor {
     let wait = FIRST_WAIT_MS;
     let startedAt = Date.now();
     for (;;) {
+      const wasUp = this.#workerd !== undefined;
       await this.#workerd?.ended;
       this.#workerd = undefined;
       if (signal.aborted) return;
       if (Date.now() - startedAt > STEADY_MS) wait = FIRST_WAIT_MS;
-      this.#say(`workerd ended by itself; starting it again in ${wait} ms`);
+      this.#say(`workerd ${wasUp ? 'ended by itself' : 'did not start'}; starting it again in ${wait} ms`);
       await delay(wait, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
       wait = Math.min(wait * 2, LONGEST_WAIT_MS);
