@@ -18,3 +18,17 @@ export const setUpAdministrator = endpoint({
   }),
   errors: ['conflict'],
 });
+
+export const resetPassword = endpoint({
+  operation: 'resetPassword',
+  summary:
+    'Give an administrator a one-time password in place of a lost one: lets them in again, and ends every session and token of theirs',
+  method: 'POST',
+  path: '/v1/setup/password',
+  who: 'operator',
+  scope: 'anything',
+  body: z.strictObject({ username: Username, password: NewPassword }),
+  status: 200,
+  result: z.object({ user: User }),
+  errors: ['not_found'],
+});

@@ -1,8 +1,9 @@
-import { resolve } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { mintToken } from '../local/mint.ts';
-import { giveFirstPassword } from '../local/state/first-password.ts';
+import { giveFirstPassword, oneTimePassword } from '../local/state/first-password.ts';
 import { Problem, reasonOf } from '../lib/problem.ts';
 import { loadSecrets } from '../local/state/secrets.ts';
 
@@ -14,6 +15,10 @@ Usage: npm run operator -- <command> --secrets <file> [option…]
                              \`wrangler secret bulk\` reads; with npm run --silent it can be piped there
   administrator              makes the first administrator with a one-time password, and prints it; run again, it prints
                              the same until that was changed (it is kept in <file>.first-password)
+    --url <https://…>        the plane
+    --username <name>        default admin
+  reset-password             gives an administrator a one-time password in place of a lost one, and prints it; lets them in if
+                             they were disabled, and ends every session and token of theirs
     --url <https://…>        the plane
     --username <name>        default admin
 `;
@@ -28,6 +33,16 @@ const Answer = z.object({
   created: z.boolean(),
   passwordPending: z.boolean(),
 });
+
+const Reset = Answer.pick({ user: true });
+
+interface Question {
+  /** The plane's origin. */
+  readonly issuer: string;
+  readonly method: string;
+  readonly path: string;
+  readonly body: object;
+}
 
 function readArguments() {
   try {
@@ -50,26 +65,42 @@ async function printSecrets(file: string): Promise<void> {
   console.log(JSON.stringify({ SIGNING_KEYS: JSON.stringify(signingKeys), CLUSTER_ID_KEY: clusterIdKey }));
 }
 
-async function makeAdministrator(file: string, issuer: string, username: string): Promise<void> {
+/** Asks the plane as its operator. */
+async function ask(file: string, { issuer, method, path, body }: Question): Promise<unknown> {
   const [key] = (await loadSecrets(file)).signingKeys;
   if (key === undefined) throw new Problem(`${file} holds no signing key`);
   const token = await mintToken(key, { issuer, audience: 'outrider-operator', subject: 'operator' });
+  const response = await fetch(issuer + path, {
+    method,
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(ANSWER_MS),
+  });
+  const text = await response.text();
+  if (!response.ok) throw new Problem(`the plane answered ${response.status}: ${text.slice(0, QUOTED_CHARACTERS)}`);
+  return JSON.parse(text);
+}
+
+async function makeAdministrator(file: string, issuer: string, username: string): Promise<void> {
   const { answer, password } = await giveFirstPassword(`${file}.first-password`, async (given) => {
-    const response = await fetch(`${issuer}/v1/setup/administrator`, {
-      method: 'PUT',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ username, password: given }),
-      signal: AbortSignal.timeout(ANSWER_MS),
-    });
-    const text = await response.text();
-    if (!response.ok) throw new Problem(`the plane answered ${response.status}: ${text.slice(0, QUOTED_CHARACTERS)}`);
-    return Answer.parse(JSON.parse(text));
+    const body = { username, password: given };
+    return Answer.parse(await ask(file, { issuer, method: 'PUT', path: '/v1/setup/administrator', body }));
   });
   console.log(
     password === null
       ? 'there is an administrator already; nothing was changed'
       : `administrator ${answer.user.username}, one-time password ${password}`,
   );
+}
+
+/** Where an answer is lost, a second reset loses nothing, so the password is kept nowhere. */
+async function resetPassword(file: string, issuer: string, username: string): Promise<void> {
+  const password = oneTimePassword();
+  const body = { username, password };
+  const { user } = Reset.parse(await ask(file, { issuer, method: 'POST', path: '/v1/setup/password', body }));
+  // Where the first one was never changed, it was kept: here, or in the data folder of a plane on this machine.
+  for (const kept of [`${file}.first-password`, join(dirname(file), 'first-password')]) await rm(kept, { force: true });
+  console.log(`administrator ${user.username}, one-time password ${password}`);
 }
 
 /** The plane's origin. What is sent there may be used once by whoever reads it: it must be encrypted. */
@@ -93,6 +124,8 @@ async function run(): Promise<void> {
     await printSecrets(file);
   } else if (command === 'administrator') {
     await makeAdministrator(file, checkUrl(values.url), values.username);
+  } else if (command === 'reset-password') {
+    await resetPassword(file, checkUrl(values.url), values.username);
   } else {
     throw new Problem(`there is no command '${command}' (npm run operator -- --help)`, { exitCode: 2 });
   }

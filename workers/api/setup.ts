@@ -1,8 +1,8 @@
-import type { setUpAdministrator } from '#schema/api/setup.ts';
+import type { resetPassword, setUpAdministrator } from '#schema/api/setup.ts';
 import { OutriderError } from '#schema/errors.ts';
 import { newUserId } from '#schema/ids.ts';
 import { hashPassword } from '../authn/password.ts';
-import { addUser, firstAdministrator, type User } from '../store/users.ts';
+import { addUser, findUserByName, firstAdministrator, resetAdministrator, type User } from '../store/users.ts';
 import type { Handler } from './handler.ts';
 import { renderUser } from './render.ts';
 
@@ -32,4 +32,13 @@ export const handleSetUpAdministrator: Handler<typeof setUpAdministrator> = asyn
   const first = await firstAdministrator(db);
   if (first === null) throw new OutriderError('conflict', `the name ${body.username} belongs to somebody else`);
   return answer(first, first.id === id);
+};
+
+export const handleResetPassword: Handler<typeof resetPassword> = async ({ body }, { db, commit, now }) => {
+  const user = await findUserByName(db, body.username);
+  const passwordHash = hashPassword(body.password);
+  if (user === null || !(await resetAdministrator(db, commit, { id: user.id, passwordHash, now }))) {
+    throw new OutriderError('not_found', `there is no administrator named ${body.username}`);
+  }
+  return { user: renderUser({ ...user, enabled: true, passwordPending: true }) };
 };

@@ -15,7 +15,7 @@ import {
   deleteRegistrationToken,
   listRegistrationTokens,
 } from '#schema/api/registration-tokens.ts';
-import { setUpAdministrator } from '#schema/api/setup.ts';
+import { resetPassword, setUpAdministrator } from '#schema/api/setup.ts';
 import { createToken, deleteToken, getKubeconfig, listTokens } from '#schema/api/tokens.ts';
 import { createUser, deleteUser, getUser, listUsers, updateUser } from '#schema/api/users.ts';
 import { handleSignIn, handleWhoAmI } from '../api/auth.ts';
@@ -35,7 +35,7 @@ import {
   handleDeleteRegistrationToken,
   handleListRegistrationTokens,
 } from '../api/registration-tokens.ts';
-import { handleSetUpAdministrator } from '../api/setup.ts';
+import { handleResetPassword, handleSetUpAdministrator } from '../api/setup.ts';
 import { handleCreateToken, handleDeleteToken, handleListTokens } from '../api/tokens.ts';
 import { handleCreateUser, handleDeleteUser, handleGetUser, handleListUsers, handleUpdateUser } from '../api/users.ts';
 import { register } from '../connect/register.ts';
@@ -56,6 +56,7 @@ const route = <E extends Endpoint>(endpoint: E, handler: Handler<E>): Route => (
 /** Every endpoint of the plane but `/k8s`, tunnels and manifests. */
 export const ROUTES: readonly Route[] = [
   route(setUpAdministrator, handleSetUpAdministrator),
+  route(resetPassword, handleResetPassword),
   route(signIn, handleSignIn),
   route(whoAmI, handleWhoAmI),
   route(listUsers, handleListUsers),

@@ -6,6 +6,9 @@ import { readIfThere, writeWhole } from './data-dir.ts';
 const GROUPS = 4;
 const GROUP_LENGTH = 5;
 
+/** A new one, as {@link GROUPS} says. */
+export const oneTimePassword = (): string => Array.from({ length: GROUPS }, () => randomBase32(GROUP_LENGTH)).join('-');
+
 /** The plane's answer to who is the first administrator (`schema/api/setup.ts`). */
 interface Outcome {
   /** The administrator was made now, with the password that was sent. */
@@ -27,7 +30,7 @@ export async function giveFirstPassword<T extends Outcome>(
   put: (password: string) => Promise<T>,
 ): Promise<{ answer: T; password: string | null }> {
   const kept = (await readIfThere(file))?.trim();
-  const password = kept || Array.from({ length: GROUPS }, () => randomBase32(GROUP_LENGTH)).join('-');
+  const password = kept || oneTimePassword();
   if (!kept) await writeWhole(file, `${password}\n`);
   const answer = await put(password);
   // One made just now is right only if it was taken.

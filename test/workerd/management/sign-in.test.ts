@@ -52,6 +52,39 @@ test('a one-time password opens nothing until it is changed', async () => {
   expect((await setUp()).json).toMatchObject({ created: false, passwordPending: false });
 });
 
+const replacePassword = async (body: object) =>
+  await ask('POST /v1/setup/password', { body, token: await operatorToken() });
+
+test('a lost password is replaced by the operator: a new one for one use, and every older token ends', async () => {
+  await setUp();
+  const before = await signIn({ ...FIRST, newPassword: 'a password of my own' });
+  const other = await administrator();
+  expect(outcome(await ask(`PATCH /v1/users/${before.json.user.id}`, { token: other, body: { enabled: false } }))).toBe(
+    200,
+  );
+  const replaced = await replacePassword({ username: ' Admin', password: 'another one-time password' });
+  expect(replaced.json).toEqual({ user: { ...before.json.user, enabled: true, passwordPending: true } });
+  expect(outcome(await ask('GET /v1/me', { token: before.json.token }))).toBe('unauthenticated');
+  expect(outcome(await ask('GET /v1/me', { token: other }))).toBe(200);
+  expect(outcome(await signIn({ username: 'admin', password: 'a password of my own' }))).toBe('invalid_credentials');
+  const again = { username: 'admin', password: 'another one-time password' };
+  expect(outcome(await signIn(again))).toBe('password_change_required');
+  const signedIn = await signIn({ ...again, newPassword: 'a password that I remember' });
+  expect(outcome(await ask('GET /v1/me', { token: signedIn.json.token }))).toBe(200);
+});
+
+test('the operator resets nobody but an administrator, and nobody but the operator resets', async () => {
+  const token = await administrator();
+  const ada = { username: 'ada', password: 'some password 1' };
+  await ask('POST /v1/users', { token, body: ada });
+  const changed = { ...ada, password: 'some password 2' };
+  expect(outcome(await replacePassword(changed))).toBe('not_found');
+  expect(outcome(await replacePassword({ ...changed, username: 'nobody' }))).toBe('not_found');
+  expect(outcome(await ask('POST /v1/setup/password', { body: changed, token }))).toBe('unauthenticated');
+  expect(outcome(await ask('POST /v1/setup/password', { body: changed }))).toBe('unauthenticated');
+  expect(outcome(await signIn(ada))).toBe('password_change_required');
+});
+
 test('a change of password ends every token from before it, in the same second too', async () => {
   await setUp();
   const first = await signIn({ ...FIRST, newPassword: 'a password of my own' });
