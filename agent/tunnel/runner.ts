@@ -26,7 +26,7 @@ export interface RunnerOptions {
   role: AgentRole;
   agentVersion: string;
   capabilities: readonly string[];
-  /** Registers if need be. `rejected`: the credential that the plane did not accept last, which is of no use any more. */
+  /** Registers if need be. `rejected`: the credential that the plane did not accept just now: another is wanted. */
   enrol: (rejected: string | null) => Promise<Enrolment>;
   dial: (credential: string, signal: AbortSignal) => Promise<WebSocket>;
   serve: (stream: Stream, head: Uint8Array) => void;
@@ -43,6 +43,7 @@ export class TunnelRunner {
   readonly #tunnels = new Set<Tunnel>();
   #settled = 0;
   #epoch = 0;
+  /** The credential that the last attempt was refused with. */
   #rejected: string | null = null;
   #connectedWaiters: (() => void)[] = [];
   #emptyWaiters: (() => void)[] = [];
@@ -94,9 +95,10 @@ export class TunnelRunner {
 
   /** One tunnel's life, until it closes or the plane drains it. */
   async #attempt(signal: AbortSignal): Promise<Ended> {
-    const { enrol, dial, log, metrics } = this.#options;
-    const enrolment = await enrol(this.#rejected);
+    const { dial, log, metrics } = this.#options;
+    const enrolment = await this.#enrol();
     signal.throwIfAborted();
+    if (enrolment === null) return { how: 'refused' };
     let socket: WebSocket;
     try {
       socket = await dial(enrolment.credential, signal);
@@ -114,11 +116,29 @@ export class TunnelRunner {
     const end = await this.#live(socket, enrolment);
     if (end.refused) {
       this.#rejected = enrolment.credential;
-      log.error('the plane does not accept this agent: import the cluster again', { reason: end.reason });
+      log.error('the plane does not accept this agent: if that lasts, import the cluster again', {
+        reason: end.reason,
+      });
       return { how: 'refused' };
     }
     log.info('the tunnel ended', { reason: end.reason });
     return end.settledMs === null ? { how: 'failed' } : { how: 'lived', ms: end.settledMs };
+  }
+
+  /**
+   * Who the agent is. After a refusal: by a new registration; null when there is none, and the stored credential gets the next attempt, since the plane's refusal may
+   * pass (a failover, a restored database) and a registration token lives for an hour only.
+   */
+  async #enrol(): Promise<Enrolment | null> {
+    const rejected = this.#rejected;
+    this.#rejected = null;
+    if (rejected === null) return this.#options.enrol(null);
+    try {
+      return await this.#options.enrol(rejected);
+    } catch (error) {
+      this.#failed(error);
+      return null;
+    }
   }
 
   #live(socket: WebSocket, enrolment: Enrolment): Promise<TunnelEnd> {
@@ -147,7 +167,6 @@ export class TunnelRunner {
         events: {
           onSettled: (standby) => {
             settledAt = performance.now();
-            this.#rejected = null;
             this.#settled++;
             metrics.tunnelSettled(standby);
             log.info('the tunnel is up', { cluster, epoch, standby });
