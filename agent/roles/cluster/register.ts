@@ -87,7 +87,8 @@ export function enroller(options: RegisterOptions): (rejected: string | null) =>
     // For the next dial: a cluster is upgraded while the agent runs.
     options.kube.version().then(
       (kubernetesVersion) => {
-        known = { ...current, kubernetesVersion };
+        // A registration may have come in between.
+        if (known === current) known = { ...current, kubernetesVersion };
       },
       () => undefined,
     );
