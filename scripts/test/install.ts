@@ -13,6 +13,9 @@ export interface Install {
 /** Below everything else: compiling is patient, tests with deadlines are not. */
 const NICENESS = 10;
 
+/** From nothing, on two cores that run the other tests meanwhile, it takes 10. What takes longer waits for something, such as a held lock. */
+const LONGEST_MINUTES = 20;
+
 /** Starts to install what end-to-end tests need, in a process of its own at a low priority. Its output is shown line by line. */
 export function startInstall(): Install {
   const child = fork(join(PROJECT, 'test/support/tools/main.ts'), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
@@ -21,11 +24,15 @@ export function startInstall(): Install {
   child.on('message', (message) => {
     if (typeof message === 'string') lacking = message;
   });
-  const done = new Promise<string | undefined>((resolve) => {
-    child.on('error', (error) => resolve(error.message));
-    child.on('close', (code) =>
-      resolve(code === 0 ? undefined : (lacking ?? `the installation ended with code ${code}`)),
-    );
+  const { promise: done, resolve } = Promise.withResolvers<string | undefined>();
+  const late = setTimeout(() => {
+    child.kill();
+    resolve(`the installation took more than ${LONGEST_MINUTES} minutes; its last line above says what it waits for`);
+  }, LONGEST_MINUTES * 60_000);
+  child.on('error', (error) => resolve(error.message));
+  child.on('close', (code) => {
+    clearTimeout(late);
+    resolve(code === 0 ? undefined : (lacking ?? `the installation ended with code ${code}`));
   });
   return { done };
 }

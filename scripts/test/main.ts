@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { runChecks } from '../check/run.ts';
 import { PROJECT } from '../lib/project.ts';
 import { startInstall } from './install.ts';
+import { onInterrupt } from './interrupt.ts';
 import { isProject } from './parts.ts';
 import type { Part } from './parts.ts';
 import { select } from './select.ts';
@@ -15,26 +16,38 @@ import { add, NOTHING, ONE_FAILED, succeeded } from './tally.ts';
 import type { Tally } from './tally.ts';
 import { runProject } from './vitest.ts';
 
+const interrupt = onInterrupt();
 const strict = process.env['CI'] === 'true';
 const selection = select(process.argv.slice(2), (word) => word.includes('/') || existsSync(join(PROJECT, word)));
 
 // Building Kubernetes takes minutes when its cache is cold: it starts now, and is awaited by the one part that needs it.
 const install = selection.parts.includes('e2e') ? startInstall() : undefined;
 
+/** Waits for work that leaves nothing on the machine: an interrupt does not. */
+async function orLeave<T>(work: Promise<T>): Promise<T> {
+  const leave = (): void => process.exit(interrupt.exitCode);
+  interrupt.signal.addEventListener('abort', leave);
+  try {
+    return await work;
+  } finally {
+    interrupt.signal.removeEventListener('abort', leave);
+  }
+}
+
 async function run(part: Part): Promise<Tally> {
   if (!isProject(part)) {
-    const results = await runChecks((line) => console.log(line));
+    const results = await orLeave(runChecks((line) => console.log(line)));
     const failed = results.filter(({ ok }) => !ok).length;
     return { passed: results.length - failed, failed, skipped: 0 };
   }
   if (part === 'e2e') {
-    const lacking = await install?.done;
+    const lacking = install && (await orLeave(install.done));
     if (lacking !== undefined) {
       console.error(`✗ e2e cannot run: ${lacking}`);
       return strict ? ONE_FAILED : { ...NOTHING, skipped: 1 };
     }
   }
-  return runProject(part, selection);
+  return runProject(part, selection, interrupt.signal);
 }
 
 let total = NOTHING;
@@ -43,6 +56,7 @@ for (const part of selection.parts) {
   console.log(`\n── ${part}`);
   const started = performance.now();
   const tally = await run(part);
+  if (interrupt.exitCode !== undefined) process.exit(interrupt.exitCode);
   total = add(total, tally);
   times.push(`${part} ${((performance.now() - started) / 1000).toFixed(1)} s`);
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { PARTS } from './parts.ts';
-import { select } from './select.ts';
+import { isWhole, select } from './select.ts';
 
 const of = (...words: string[]) => select(words, (word) => word.includes('/') || word === 'schema' || word === 'test');
 
@@ -34,4 +34,14 @@ test('takes any other word for the name of a test', () => {
 
 test('narrows a part by a name', () => {
   expect(of('unit', 'drain')).toEqual({ parts: ['unit'], paths: [], name: 'drain' });
+});
+
+test('a part is whole until it is narrowed to a file or a name', () => {
+  expect([of(), of('e2e'), of('unit', 'drain'), of('schema'), of('drain')].map(isWhole)).toEqual([
+    true,
+    true,
+    false,
+    false,
+    false,
+  ]);
 });

@@ -10,6 +10,9 @@ export interface Selection {
   readonly name?: string;
 }
 
+/** Whether parts are run in full, not narrowed to files or names. */
+export const isWhole = ({ paths, name }: Selection): boolean => paths.length === 0 && name === undefined;
+
 /** `path` lies in `folder`, or holds it. */
 const touches = (path: string, folder: string): boolean =>
   `${path}/`.startsWith(`${folder}/`) || `${folder}/`.startsWith(`${path}/`);

@@ -5,16 +5,24 @@ import { join } from 'node:path';
 
 import { PROJECT } from '../lib/project.ts';
 import type { Project } from './parts.ts';
+import { isWhole } from './select.ts';
 import type { Selection } from './select.ts';
 import { ONE_FAILED, tallyReport } from './tally.ts';
 import type { Tally } from './tally.ts';
 
-/** Runs one project of vitest.config.ts, its output shown as it comes, and counts. A run that leaves no report counts as one failure. */
-export async function runProject(project: Project, { paths, name }: Selection): Promise<Tally> {
+/** For tests under way to undo what they did to the machine, when vitest is told to end; then it is killed, and its clusters with it. */
+const END_MS = 15_000;
+
+/**
+ * Runs one project of vitest.config.ts, its output shown as it comes, and counts. A run that leaves no report counts as one failure, and so
+ * does a whole project in which no test ran: its files were moved, or no longer match.
+ */
+export async function runProject(project: Project, selection: Selection, signal: AbortSignal): Promise<Tally> {
+  const { paths, name } = selection;
   const folder = await mkdtemp(join(tmpdir(), 'outrider-test-'));
   const report = join(folder, 'report.json');
   try {
-    const exitCode = await vitest([
+    const parameters = [
       'run',
       ...paths,
       `--project=${project}`,
@@ -24,10 +32,14 @@ export async function runProject(project: Project, { paths, name }: Selection): 
       '--reporter=default',
       '--reporter=json',
       `--outputFile.json=${report}`,
-    ]);
-    return tallyReport(JSON.parse(await readFile(report, 'utf8')), exitCode, name !== undefined);
+    ];
+    const exitCode = await vitest(parameters, signal);
+    const tally = tallyReport(JSON.parse(await readFile(report, 'utf8')), exitCode, name !== undefined);
+    if (!isWhole(selection) || tally.passed + tally.failed > 0) return tally;
+    console.error(`✗ ${project}: no test ran`);
+    return ONE_FAILED;
   } catch (error) {
-    console.error(`✗ ${project}: no report: ${String(error)}`);
+    if (!signal.aborted) console.error(`✗ ${project}: no report: ${String(error)}`);
     return ONE_FAILED;
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -35,19 +47,23 @@ export async function runProject(project: Project, { paths, name }: Selection): 
 }
 
 /** Runs vitest under this very Node; resolves with its exit code. */
-function vitest(parameters: readonly string[]): Promise<number> {
+function vitest(parameters: readonly string[], signal: AbortSignal): Promise<number> {
   return new Promise((done, fail) => {
     const program = join(PROJECT, 'node_modules/vitest/vitest.mjs');
     const child = spawn(process.execPath, [program, ...parameters], {
       cwd: PROJECT,
       stdio: ['ignore', 'inherit', 'inherit'],
     });
-    // A terminal's Ctrl-C reaches the child by itself; a supervisor's SIGTERM must be handed on, or its clusters would stay.
-    const end = (): boolean => child.kill('SIGTERM');
-    process.once('SIGTERM', end);
+    let late: NodeJS.Timeout | undefined;
+    const end = (): void => {
+      child.kill('SIGTERM');
+      late = setTimeout(() => child.kill('SIGKILL'), END_MS);
+    };
+    signal.addEventListener('abort', end, { once: true });
     child.on('error', fail);
     child.on('close', (code) => {
-      process.off('SIGTERM', end);
+      clearTimeout(late);
+      signal.removeEventListener('abort', end);
       done(code ?? 128);
     });
   });

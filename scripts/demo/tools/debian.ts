@@ -23,6 +23,11 @@ const NODE_PACKAGES: readonly { name: string; file: string; folders: readonly st
   { name: 'busybox-static', file: 'busybox', folders: FOLDERS },
 ];
 
+/** How long apt-get waits for another that has dpkg's lock, as unattended upgrades do, before it says so. */
+const LOCK_SECONDS = 120;
+/** Some 200 MiB at a slow mirror's pace; what takes longer hangs. */
+const APT_MINUTES = 10;
+
 /** Names of the Debian packages that a node needs and the machine lacks. */
 export function missingPackages(): string[] {
   return NODE_PACKAGES.filter(({ file, folders }) => !find(file, folders)).map(({ name }) => name);
@@ -53,19 +58,28 @@ export async function installPackages(names: readonly string[], log: (line: stri
   if (!apt) throw new Problem(`these are missing and there is no apt-get to install them: ${list}`);
   log(`installing Debian packages: ${list}`);
   await runApt(apt, ['update', '-qq']);
-  await runApt(apt, ['install', '-y', '-qq', '--no-install-recommends', ...names]);
+  await runApt(apt, [
+    'install',
+    '-y',
+    '-qq',
+    '-o',
+    `DPkg::Lock::Timeout=${LOCK_SECONDS}`,
+    '--no-install-recommends',
+    ...names,
+  ]);
 }
 
 function runApt(apt: string, args: readonly string[]): Promise<void> {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   return new Promise((resolve, reject) => {
-    const child = spawn(apt, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(apt, args, { env, stdio: ['ignore', 'ignore', 'pipe'], timeout: APT_MINUTES * 60_000 });
     let tail = '';
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => (tail = (tail + chunk).slice(-1000)));
     child.on('error', reject);
-    child.on('close', (code) => {
+    child.on('close', (code, signal) => {
       if (code === 0) return resolve();
-      const reason = tail.trim().split('\n').slice(-2).join(' | ');
+      const late = signal === null ? '' : `no end within ${APT_MINUTES} minutes. `;
+      const reason = late + tail.trim().split('\n').slice(-2).join(' | ');
       reject(new Problem(`apt-get ${args[0]} failed: ${reason}`));
     });
   });
