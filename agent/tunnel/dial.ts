@@ -1,19 +1,28 @@
 import { type ClientOptions, WebSocket } from 'ws';
-import { HELLO_TIMEOUT_MS, MAX_MESSAGE_BYTES } from '#schema/protocol/limits.ts';
+import { MAX_MESSAGE_BYTES } from '#schema/protocol/limits.ts';
 import type { Egress } from './egress.ts';
-import { readAnswer, refusalOf } from './plane.ts';
+import { type PlaneRefusal, readAnswer, refusalOf } from './plane.ts';
 
 /** Where agents dial, on the plane's origin (`design.md` §5). */
 const TUNNEL_PATH = '/connect/tunnel';
+
+/** Name, proxy, TLS and the plane's answer together, ms. No one of them has a limit of its own that holds everywhere: a proxy may accept and say nothing. */
+const DIAL_TIMEOUT_MS = 15_000;
 
 /** The closing handshake's patience, ms: a plane that does not answer it is gone. */
 const CLOSE_TIMEOUT_MS = 3_000;
 
 /**
  * Opens the tunnel's WebSocket. Messages are held back until the first `message` listener resumes the socket, so that HELLO is not missed.
- * @throws PlaneRefusal when the plane answers anything but 101; redirects are not followed. Error when it cannot be reached.
+ * @throws PlaneRefusal when the plane answers anything but 101; redirects are not followed. Error when it cannot be reached or takes longer than `timeoutMs`.
  */
-export function dial(server: URL, credential: string, egress: Egress, signal: AbortSignal): Promise<WebSocket> {
+export function dial(
+  server: URL,
+  credential: string,
+  egress: Egress,
+  signal: AbortSignal,
+  timeoutMs: number = DIAL_TIMEOUT_MS,
+): Promise<WebSocket> {
   const url = new URL(TUNNEL_PATH, server);
   url.protocol = 'wss:';
   return new Promise((resolve, reject) => {
@@ -25,30 +34,42 @@ export function dial(server: URL, credential: string, egress: Egress, signal: Ab
       rejectUnauthorized: true,
       followRedirects: false,
       perMessageDeflate: false,
-      handshakeTimeout: HELLO_TIMEOUT_MS,
       maxPayload: MAX_MESSAGE_BYTES,
       closeTimeout: CLOSE_TIMEOUT_MS,
     };
     const socket = new WebSocket(url, options);
-    const abort = (): void => socket.terminate();
-    signal.addEventListener('abort', abort, { once: true });
-    const fail = (error: Error): void => {
+    let refusal: PlaneRefusal | null = null;
+    let settled = false;
+    /** True for the first to come. */
+    const settle = (): boolean => {
+      if (settled) return false;
+      settled = true;
+      clearTimeout(late);
       signal.removeEventListener('abort', abort);
-      reject(error);
-      socket.on('error', () => undefined);
-      socket.terminate();
+      return true;
     };
-    socket.once('error', fail);
+    const fail = (error: Error): void => {
+      if (!settle()) return;
+      // What the plane said counts for more than how saying it ended.
+      reject(refusal ?? error);
+      socket.terminate();
+      egress.abandon();
+    };
+    const abort = (): void => fail(new Error('the dial was given up'));
+    const late = setTimeout(() => fail(new Error('the plane did not answer in time')), timeoutMs);
+    signal.addEventListener('abort', abort, { once: true });
+    // Never removed: an error that nobody listens for ends the process.
+    socket.on('error', fail);
     socket.once('unexpected-response', (_request, response) => {
-      socket.off('error', fail);
-      readAnswer(response).then(
-        (body) => fail(refusalOf(response.statusCode ?? 0, body)),
-        () => fail(refusalOf(response.statusCode ?? 0, '')),
-      );
+      const status = response.statusCode ?? 0;
+      refusal = refusalOf(status, '');
+      readAnswer(response).then((body) => {
+        refusal = refusalOf(status, body);
+        fail(refusal);
+      }, fail);
     });
     socket.once('open', () => {
-      socket.off('error', fail);
-      signal.removeEventListener('abort', abort);
+      if (!settle()) return;
       socket.pause();
       resolve(socket);
     });

@@ -9,6 +9,8 @@ export interface Egress {
   agent: Agent | undefined;
   /** The only CA to trust for the plane (PEM); undefined: the public roots that Node carries. */
   ca: string | undefined;
+  /** Ends a connection that is still being made: a request that is given up ends only its own part of it, and a proxy that says nothing would keep the rest. */
+  abandon(): void;
 }
 
 /** @param exceptions value of `NO_PROXY`. */
@@ -27,9 +29,13 @@ export async function egressTo(target: URL, options: EgressOptions): Promise<Egr
   if (ca !== '' && !ca.includes('-----BEGIN CERTIFICATE-----'))
     throw new Error(`${options.caFile} is not a PEM certificate`);
   const proxied = options.proxyUrl !== undefined && !isExcepted(target, options.exceptions);
+  const making = new AbortController();
   return {
-    agent: proxied ? new HttpsProxyAgent(options.proxyUrl ?? '', { keepAlive: false }) : undefined,
+    agent: proxied
+      ? new HttpsProxyAgent(options.proxyUrl ?? '', { keepAlive: false, signal: making.signal })
+      : undefined,
     ca: ca === '' ? undefined : ca,
+    abandon: () => making.abort(),
   };
 }
 

@@ -57,25 +57,33 @@ export async function readAnswer(response: IncomingMessage): Promise<string> {
  */
 export async function postJson(url: URL, body: unknown, egress: Egress, timeoutMs: number): Promise<unknown> {
   const text = JSON.stringify(body);
-  const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    const request = httpsRequest(
-      url,
-      {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
-        ...(egress.agent === undefined ? { agent: false } : { agent: egress.agent }),
-        ...(egress.ca === undefined ? {} : { ca: egress.ca }),
-        minVersion: 'TLSv1.2',
-        rejectUnauthorized: true,
-        signal: AbortSignal.timeout(timeoutMs),
-      },
-      resolve,
-    );
-    request.on('error', reject);
-    request.end(text);
+  const request = httpsRequest(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
+    ...(egress.agent === undefined ? { agent: false } : { agent: egress.agent }),
+    ...(egress.ca === undefined ? {} : { ca: egress.ca }),
+    minVersion: 'TLSv1.2',
+    rejectUnauthorized: true,
   });
-  const answer = await readAnswer(response);
-  const status = response.statusCode ?? 0;
-  if (status < 200 || status > 299) throw refusalOf(status, answer);
-  return JSON.parse(answer) as unknown;
+  let late: Error | null = null;
+  const timer = setTimeout(() => {
+    late = new Error('the plane did not answer in time');
+    request.destroy(late);
+    egress.abandon();
+  }, timeoutMs);
+  try {
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      request.on('response', resolve);
+      request.on('error', reject);
+      request.end(text);
+    });
+    const answer = await readAnswer(response);
+    const status = response.statusCode ?? 0;
+    if (status < 200 || status > 299) throw refusalOf(status, answer);
+    return JSON.parse(answer) as unknown;
+  } catch (error) {
+    throw late ?? error;
+  } finally {
+    clearTimeout(timer);
+  }
 }
