@@ -51,7 +51,7 @@ const RULES: readonly Rule[] = [
   },
   {
     name: 'pod address',
-    pattern: /\b10\.88\.\d{1,3}\.\d{1,3}\b/g,
+    pattern: /\b10\.(?:8[89]|9[0-5])\.\d{1,3}\.\d{1,3}\b/g,
     put: '<address>',
     why: 'each pod has its own',
   },
