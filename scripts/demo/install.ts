@@ -1,8 +1,9 @@
 import { join } from 'node:path';
-import { installPackages, missingPackages } from './tools/debian.ts';
+import { canInstallPackages, installPackages, missingPackages } from './tools/debian.ts';
 import { Problem } from '../lib/problem.ts';
 import { buildGoTools, type GoTools, hasGoTools } from './tools/go.ts';
 import { lock } from './tools/lock.ts';
+import { missingGo } from './tools/toolchain.ts';
 
 /** The Kubernetes release of the demo cluster; `tools/kubernetes/go.mod` pins the same. */
 const KUBERNETES_VERSION = '1.34.2';
@@ -64,14 +65,16 @@ export async function installClusterTools(options: {
   requireMachine(node);
   const toBuild = [];
   for (const tools of [KUBERNETES, ETCD]) if (!(await hasGoTools(tools))) toBuild.push(tools);
-  const packages = node ? missingPackages() : [];
-  if (toBuild.length + packages.length > 0) log(plan(toBuild, packages));
+  // Looked at before anything is installed: without Go the rest is of no use.
+  const go = toBuild.length > 0 ? await missingGo(canInstallPackages()) : undefined;
+  const missing = (): string[] => [...(node ? missingPackages() : []), ...(go?.packages ?? [])];
+  if (toBuild.length + missing().length > 0) log(plan(toBuild, missing(), go?.toolchain));
 
-  if (packages.length > 0) {
+  if (missing().length > 0) {
     const held = await lock('debian packages', () => log('waiting for another process that installs packages'));
     try {
-      const stillMissing = missingPackages();
-      if (stillMissing.length > 0) await installPackages(stillMissing, log);
+      // Again, since the other process may have been one like this.
+      await installPackages(missing(), log);
     } finally {
       await held.release();
     }
@@ -97,9 +100,10 @@ function requireMachine(node: boolean): void {
   }
 }
 
-function plan(toBuild: readonly GoTools[], packages: readonly string[]): string {
+function plan(toBuild: readonly GoTools[], packages: readonly string[], toolchain: string | undefined): string {
   const parts = [];
   if (packages.length > 0) parts.push(`Debian packages ${packages.join(', ')}`);
+  if (toolchain !== undefined) parts.push(toolchain);
   for (const { name, version } of toBuild) parts.push(`${name} ${version} (built from source)`);
   return `will install: ${parts.join('; ')}`;
 }

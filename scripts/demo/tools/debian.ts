@@ -33,6 +33,9 @@ export function missingPackages(): string[] {
   return NODE_PACKAGES.filter(({ file, folders }) => !find(file, folders)).map(({ name }) => name);
 }
 
+/** Whether {@link installPackages} has a chance. */
+export const canInstallPackages = (): boolean => process.getuid?.() === 0 && find('apt-get', FOLDERS) !== undefined;
+
 /** Path of a program of the machine. @throws {Problem} if it is not there. */
 export function programPath(file: string): string {
   const path = find(file, FOLDERS);
@@ -48,11 +51,12 @@ export function cniPluginDir(): string {
 }
 
 /**
- * Installs Debian packages with apt-get.
+ * Installs Debian packages with apt-get; does nothing for none.
  *
  * @throws {Problem} if this is no Debian, or apt-get fails.
  */
 export async function installPackages(names: readonly string[], log: (line: string) => void): Promise<void> {
+  if (names.length === 0) return;
   const list = names.join(' ');
   const apt = find('apt-get', FOLDERS);
   if (!apt) throw new Problem(`these are missing and there is no apt-get to install them: ${list}`);

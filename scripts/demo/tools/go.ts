@@ -2,11 +2,12 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { diesWithParent } from '../../lib/tie.ts';
 import { Problem } from '../../lib/problem.ts';
+import { toolCache } from './cache.ts';
 import { lock } from './lock.ts';
+import { ensureGo } from './toolchain.ts';
 
 /** Programs that are built from one Go module of this repository. */
 export type GoTools = {
@@ -39,7 +40,7 @@ export async function buildGoTools(tools: GoTools, log: (line: string) => void):
   const held = await lock(`build ${target}`, () => log(`waiting for another process that builds ${tools.name}`));
   try {
     if (existsSync(target)) return built;
-    const go = findGo(tools.name);
+    const go = await ensureGo(log);
     await mkdir(toolCache(), { recursive: true });
     const aside = await mkdtemp(join(toolCache(), '.building-'));
     try {
@@ -62,13 +63,6 @@ export async function hasGoTools(tools: GoTools): Promise<boolean> {
   return existsSync(await goToolsDir(tools));
 }
 
-/** Folder for what is built once per version: `$OUTRIDER_CACHE`, else `$XDG_CACHE_HOME/outrider`, else `~/.cache/outrider`. */
-function toolCache(): string {
-  const env = process.env;
-  const base = env['OUTRIDER_CACHE'] ?? join(env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'outrider');
-  return join(base, 'tools');
-}
-
 async function goToolsDir(tools: GoTools): Promise<string> {
   const hash = createHash('sha256');
   hash.update(JSON.stringify([process.arch, tools.packages, tools.linkValues ?? {}]));
@@ -81,7 +75,15 @@ async function goToolsDir(tools: GoTools): Promise<string> {
 function goBuild(go: string, tools: GoTools, outDir: string): Promise<void> {
   const values = Object.entries(tools.linkValues ?? {}).map(([variable, value]) => `-X ${variable}=${value}`);
   const args = ['build', '-ldflags', ['-s', '-w', ...values].join(' '), '-o', `${outDir}/`, ...tools.packages];
-  const env = { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-trimpath -buildvcs=false -mod=readonly', GOWORK: 'off' };
+  const env = {
+    ...process.env,
+    CGO_ENABLED: '0',
+    // Of another Go, perhaps: each finds its own.
+    GOROOT: undefined,
+    GOFLAGS: '-trimpath -buildvcs=false -mod=readonly',
+    GOTOOLCHAIN: 'local',
+    GOWORK: 'off',
+  };
   return new Promise((resolve, reject) => {
     const [program = go, ...rest] = diesWithParent([go, ...args], 'KILL');
     const child = spawn(program, rest, { cwd: tools.moduleDir, env, stdio: ['ignore', 'ignore', 'pipe'] });
@@ -94,12 +96,4 @@ function goBuild(go: string, tools: GoTools, outDir: string): Promise<void> {
       reject(new Problem(`building ${tools.name} ${tools.version} failed: ${reason}`));
     });
   });
-}
-
-function findGo(name: string): string {
-  // The official archive unpacks to /usr/local/go and leaves PATH to the person (go.dev/doc/install).
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/go/bin'];
-  const found = folders.map((folder) => join(folder, 'go')).find((path) => existsSync(path));
-  if (found) return found;
-  throw new Problem(`Go is needed to build ${name}: install Go 1.26 or newer from https://go.dev/dl and run again`);
 }
