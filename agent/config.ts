@@ -42,7 +42,8 @@ const Config = z.object({
     .regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, { error: 'must be the name of a namespace' })
     .default('outrider-system'),
   registrationTokenFile: Path.default('/var/run/outrider/registration/token'),
-  statusAddress: z.union([z.ipv4(), z.ipv6()]).default('0.0.0.0'),
+  /** Without one: all addresses of both families, since a cluster may have either alone. */
+  statusAddress: z.union([z.ipv4(), z.ipv6()]).optional(),
   statusPort: z.coerce.number().int().min(0).max(65_535).default(DEFAULT_STATUS_PORT),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   /** Origin of the API server. */

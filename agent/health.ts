@@ -34,9 +34,14 @@ export interface StatusServer {
 
 /**
  * Serves `/healthz` (the process lives), `/readyz` (a tunnel is settled) and `/metrics`, by GET, without TLS: inside the cluster only.
+ * @param address without one Node listens on `::`, which takes IPv4 too, or on 0.0.0.0 where there is no IPv6.
  * @throws Error of `listen` when the port is taken.
  */
-export async function serveStatus(address: string, port: number, sources: StatusSources): Promise<StatusServer> {
+export async function serveStatus(
+  address: string | undefined,
+  port: number,
+  sources: StatusSources,
+): Promise<StatusServer> {
   const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
     const page = PAGES[(request.url ?? '').split('?', 1)[0] ?? ''];
     void Promise.resolve(request.method === 'GET' && page !== undefined ? page(sources) : plain(404, 'not found'))
@@ -54,10 +59,10 @@ export async function serveStatus(address: string, port: number, sources: Status
   };
 }
 
-function listen(server: Server, port: number, address: string): Promise<number> {
+function listen(server: Server, port: number, address: string | undefined): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, address, () => {
+    server.listen({ port, host: address }, () => {
       server.off('error', reject);
       // The status page is never a reason to go on living.
       server.unref();
