@@ -318,6 +318,14 @@ describe('the end', () => {
     expect(world.api.seen.map(({ url }) => url)).toEqual(['/once', '/once', '/twice', '/twice']);
   });
 
+  it('of a kept connection is not survived by a GET with a body, which would be another request without it', async () => {
+    const { tunnel } = await world.connect();
+    world.api.onRequest = (request) => request.socket.destroy();
+    const reset = await tunnel.http({ target: '/body', body: '{}' }).reset();
+    expect(reset.code).toBe(ProtocolCode.UPSTREAM_LOST);
+    expect(world.api.seen.map(({ url }) => url)).toEqual(['/body']);
+  });
+
   it('of the API server is UPSTREAM_UNREACHABLE', async () => {
     const { tunnel } = await world.connect();
     expect(await tunnel.http({ target: '/' }).text()).toBe('ok');

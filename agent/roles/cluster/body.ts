@@ -7,6 +7,7 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
   /** Octets that were pushed and not consumed yet, those of a chunk that is being written among them. */
   #held = 0;
   #ended = false;
+  #empty = true;
   #failure: Error | null = null;
   /** Nobody reads any more: what comes is consumed at once. */
   #discarding = false;
@@ -21,12 +22,18 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
     return this.#ended;
   }
 
+  /** Nothing has ever come. */
+  get empty(): boolean {
+    return this.#empty;
+  }
+
   /** Octets that wait. */
   get size(): number {
     return this.#held;
   }
 
   push(chunk: Uint8Array): void {
+    if (chunk.byteLength > 0) this.#empty = false;
     if (this.#discarding) {
       this.#consumed(chunk.byteLength);
       return;

@@ -17,6 +17,12 @@ const SAFE_METHODS = new Set(['GET', 'HEAD']);
 /** How a kept connection that the API server closed shows itself. */
 const STALE = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
 
+/**
+ * A body that is here and no larger goes out in one piece with its head. What is taken gives its credit back while a connection is still being made, so what all
+ * streams together may take at once is bounded by this: 32 MiB with 2,048 of them.
+ */
+const WHOLE_BODY_BYTES = 16 * 1024;
+
 const CANCELLED = new Error('cancelled by the plane');
 const FINISHED = new Error('the response is complete');
 
@@ -178,6 +184,7 @@ class HttpExchange implements StreamHandler, Dispatcher.DispatchHandler {
       this.#status === 0 &&
       SAFE_METHODS.has(this.#head.method) &&
       this.#body.ended &&
+      this.#body.empty &&
       STALE.has(errorCode(error))
     );
   }
@@ -185,9 +192,9 @@ class HttpExchange implements StreamHandler, Dispatcher.DispatchHandler {
   #dispatch(token: string): void {
     if (this.#over) return;
     const { method, target, fields } = this.#head;
-    const length = contentLength(fields);
-    const complete = this.#body.ended;
-    if (length === false || (complete && length !== null && length !== this.#body.size)) {
+    const declared = contentLength(fields);
+    const { ended: complete, size } = this.#body;
+    if (declared === false || (complete && declared !== null && declared !== size)) {
       this.#fail({ code: ProtocolCode.PROTOCOL_ERROR, reason: 'the body is not as long as its Content-Length' });
       return;
     }
@@ -196,8 +203,10 @@ class HttpExchange implements StreamHandler, Dispatcher.DispatchHandler {
       // One is enough, and undici refuses a second.
       if (name !== 'content-length') headers.push(name, toWire(value));
     }
+    const length = declared ?? (complete && size > 0 ? size : null);
     if (length !== null) headers.push('content-length', String(length));
-    const body = !complete ? this.#body : this.#body.size > 0 ? this.#body.takeAll() : null;
+    const small = complete && size <= WHOLE_BODY_BYTES;
+    const body = !small ? this.#body : size > 0 ? this.#body.takeAll() : null;
     this.#upstream.pool.dispatch(
       {
         path: toWire(target),
