@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { reasonOf } from '../lib/problem.ts';
+import { Problem, reasonOf } from '../lib/problem.ts';
 import { writeAgentImage } from './agent.ts';
 
 const USAGE = `Builds the agent's image as an OCI archive, without a container engine.
@@ -25,6 +25,10 @@ try {
     console.error('outrider: --name is missing (npm run image -- --help)');
     process.exitCode = 2;
   } else {
+    if (process.platform !== 'linux') {
+      // The image gets the Node and the libraries of the machine that builds it.
+      throw new Problem('the image is built on Linux only: with a container engine, use agent/deploy/Dockerfile');
+    }
     const file = resolve(process.env['INIT_CWD'] ?? '.', values.file);
     const { manifestDigest } = await writeAgentImage({ file, name: values.name });
     console.log(`${file}: ${values.name}@${manifestDigest}`);

@@ -38,7 +38,7 @@ Usage: npm start -- [option…]
   --cert <file>         certificate chain in PEM, instead of one by the plane's own CA
   --key <file>          its private key in PEM
   --agent-image <ref>   image of the agent that imported clusters run
-  --demo                also run a real Kubernetes cluster here and import it (Linux, as root, with Go); the plane
+  --demo                also run a real Kubernetes cluster here and import it (Linux, as root); the plane
                         then listens on that cluster's address for this machine
   --json                print one line of JSON when ready, for scripts (npm's own lines go with npm start --silent)
   --help                print this
