@@ -8,6 +8,10 @@ export const CLUSTER_MEMBER_GROUP = 'outrider.dev:cluster-member';
 /** The only `system:` group that the plane ever asks for and the agent ever sends. */
 export const AUTHENTICATED_GROUP = 'system:authenticated';
 
+/** What somebody may be in a cluster: owners are bound to cluster-admin, members to nothing unless the owner binds them. */
+export const Role = z.enum(['owner', 'member']);
+export type Role = z.infer<typeof Role>;
+
 const seconds = z.int().min(0);
 
 /** A person with access to one cluster. */

@@ -1,9 +1,9 @@
 import { z } from 'zod';
+import { Role } from '../access.ts';
 import { UserId } from '../ids.ts';
 import { clusterParams } from './clusters.ts';
 import { endpoint, listOf } from './endpoint.ts';
 
-const Role = z.enum(['owner', 'member']);
 const Member = z.object({ user: UserId, username: z.string(), role: Role });
 
 const params = clusterParams.extend({ user: UserId });

@@ -11,9 +11,13 @@ const DEFAULT_TTL_SECONDS = 30 * DAY;
 
 const ttl = z.int().min(MIN_TTL_SECONDS).max(MAX_TTL_SECONDS).describe('Seconds');
 
+/** Where a token came from. Only a session, which stands for a person at a sign-in form, may make tokens that outlive it. */
+export const TokenKind = z.enum(['session', 'api', 'kubeconfig']);
+export type TokenKind = z.infer<typeof TokenKind>;
+
 export const Token = z.object({
   id: TokenId,
-  kind: z.enum(['session', 'api', 'kubeconfig']),
+  kind: TokenKind,
   description: z.string(),
   cluster: ClusterId.nullable().describe('The one cluster it is good for; null: any that its person may reach'),
   readOnly: z.boolean(),

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { kubeconfig } from './kubeconfig.ts';
-import type { Person } from './handler.ts';
+import type { KnownCaller } from './handler.ts';
 import { lifeFor } from './mint.ts';
 
 const facts = { name: 'first', server: 'https://plane.example.com/k8s/clusters/c-x', ca: null, token: 'a.b.c' };
@@ -31,7 +31,7 @@ test.each(['on', 'null', '12345678', '1e3', '0x10', '12-30', 'a"\n---\nkind: Sec
   },
 );
 
-const caller = (tokenKind: 'session' | 'api' | null): Person => ({
+const caller = (tokenKind: 'session' | 'api' | null): KnownCaller => ({
   principal: {
     user: 'u-aaaaaaaaaa',
     token: 't-aaaaaaaaaa',

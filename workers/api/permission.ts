@@ -9,6 +9,13 @@ import type { KnownCaller } from './handler.ts';
 
 const refuse = (code: OutriderError['code'], detail: string): OutriderError => new OutriderError(code, detail);
 
+/** Said to members who ask for more. */
+export const onlyOwners = (): OutriderError => refuse('forbidden', 'only owners of the cluster may do this');
+
+/** Whether the cluster that was asked about exists for the caller: administrators are owners everywhere. */
+export const knowsCluster = ({ clusterExists, administrator, role }: CallerFacts): boolean =>
+  clusterExists && (administrator || role !== null);
+
 /** Null: permitted. */
 type Rule = (facts: CallerFacts) => OutriderError | null;
 
@@ -16,13 +23,10 @@ type Rule = (facts: CallerFacts) => OutriderError | null;
 const RULES: Record<Exclude<Who, 'anyone' | 'operator'>, Rule> = {
   person: () => null,
   administrator: (facts) => (facts.administrator ? null : refuse('forbidden', 'only administrators may do this')),
-  'cluster-member': (facts) =>
-    facts.clusterExists && (facts.administrator || facts.role !== null) ? null : unknownCluster(),
+  'cluster-member': (facts) => (knowsCluster(facts) ? null : unknownCluster()),
   'cluster-owner': (facts) => {
-    if (!facts.clusterExists || !(facts.administrator || facts.role !== null)) return unknownCluster();
-    return facts.administrator || facts.role === 'owner'
-      ? null
-      : refuse('forbidden', 'only owners of the cluster may do this');
+    if (!knowsCluster(facts)) return unknownCluster();
+    return facts.administrator || facts.role === 'owner' ? null : onlyOwners();
   },
 };
 

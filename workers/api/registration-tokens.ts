@@ -15,6 +15,7 @@ import {
 } from '../store/registration-tokens.ts';
 import type { Handler } from './handler.ts';
 import { importCommand } from './import-command.ts';
+import { onlyOwners } from './permission.ts';
 
 /** Long enough to find the right terminal. */
 const LIFE_SECONDS = 3600;
@@ -37,7 +38,7 @@ export const handleCreateRegistrationToken: Handler<typeof createRegistrationTok
     createdAt,
     expiresAt,
   });
-  if (!added) throw new OutriderError('forbidden', 'only owners of the cluster may do this');
+  if (!added) throw onlyOwners();
   const url = `${config.publicUrl}/import/${secret}.yaml`;
   return {
     id,

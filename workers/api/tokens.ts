@@ -4,15 +4,14 @@ import { findCaller } from '../store/callers.ts';
 import { findToken, listTokens as storedTokens, revokeToken } from '../store/tokens.ts';
 import type { Handler } from './handler.ts';
 import { lifeFor, mint } from './mint.ts';
+import { knowsCluster } from './permission.ts';
 import { renderToken } from './render.ts';
 
 export const handleCreateToken: Handler<typeof createToken> = async ({ body }, deps, caller) => {
   const { user, token: own } = caller.principal;
   if (body.cluster !== null) {
     const facts = await findCaller(deps.db, { user, token: own, cluster: body.cluster });
-    if (facts === null || !facts.clusterExists || !(facts.administrator || facts.role !== null)) {
-      throw unknownCluster();
-    }
+    if (facts === null || !knowsCluster(facts)) throw unknownCluster();
   }
   const { row, token } = await mint(deps, {
     userId: user,

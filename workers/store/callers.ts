@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { Role } from '#schema/access.ts';
+import { TokenKind } from '#schema/api/tokens.ts';
 import { first, Flag } from './rows.ts';
-import { TokenKind } from './tokens.ts';
 
 const Row = z.object({
   username: z.string(),
@@ -11,7 +12,7 @@ const Row = z.object({
   kind: TokenKind.nullable(),
   revoked: Flag,
   cluster_exists: Flag,
-  role: z.enum(['owner', 'member']).nullable(),
+  role: Role.nullable(),
 });
 
 /** What the database says about the bearer of a token and, where one is asked about, their role in a cluster. */
@@ -25,7 +26,7 @@ export interface CallerFacts {
   readonly tokenKind: TokenKind | null;
   readonly tokenRevoked: boolean;
   readonly clusterExists: boolean;
-  readonly role: 'owner' | 'member' | null;
+  readonly role: Role | null;
 }
 
 /** One read for each management request. Null: there is no such person. */

@@ -1,15 +1,16 @@
 import { z } from 'zod';
+import { Role } from '#schema/access.ts';
 import { touch, type Commit } from './access.ts';
 import { revokeLostRegistrationTokens } from './registration-tokens.ts';
 import { all, changes } from './rows.ts';
 
-const Row = z.object({ user_id: z.string(), username: z.string(), role: z.enum(['owner', 'member']) });
+const Row = z.object({ user_id: z.string(), username: z.string(), role: Role });
 
 /** Somebody's role in a cluster. */
 export interface Member {
   readonly user: string;
   readonly username: string;
-  readonly role: 'owner' | 'member';
+  readonly role: Role;
 }
 
 export async function listMembers(db: D1Database, clusterId: string): Promise<Member[]> {
@@ -29,7 +30,7 @@ export async function listMembers(db: D1Database, clusterId: string): Promise<Me
 export async function setMember(
   db: D1Database,
   commit: Commit,
-  member: { clusterId: string; userId: string; role: 'owner' | 'member'; now: number },
+  member: { clusterId: string; userId: string; role: Role; now: number },
 ): Promise<void> {
   await commit([
     db

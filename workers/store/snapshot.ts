@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Role } from '#schema/access.ts';
 import { Flag } from './rows.ts';
 
 const Counter = z.object({ value: z.int() });
@@ -9,7 +10,7 @@ const PersonRow = z.object({
   administrator: Flag,
   enabled: Flag,
   not_before: z.int(),
-  role: z.enum(['owner', 'member']).nullable(),
+  role: Role.nullable(),
 });
 const RevokedRow = z.object({ id: z.string(), expires_at: z.int() });
 

@@ -1,10 +1,7 @@
 import { z } from 'zod';
+import { TokenKind } from '#schema/api/tokens.ts';
 import { touch, type Commit } from './access.ts';
 import { all, changes, first, Flag } from './rows.ts';
-
-/** Where a token came from. Only a session, which stands for a person at a sign-in form, may make tokens that outlive it. */
-export const TokenKind = z.enum(['session', 'api', 'kubeconfig']);
-export type TokenKind = z.infer<typeof TokenKind>;
 
 const Row = z
   .object({

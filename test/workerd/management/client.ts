@@ -1,6 +1,6 @@
 import { env, exports } from 'cloudflare:workers';
 import type { z } from 'zod';
-import type { Principal } from '#schema/access.ts';
+import type { Principal, Role } from '#schema/access.ts';
 import type { Problem } from '#schema/api/problem.ts';
 import { newTokenId, newUserId, randomBase32 } from '#schema/ids.ts';
 import { sign, signToken } from '#workers/authn/token.ts';
@@ -104,7 +104,7 @@ export async function cluster(name = `c${randomBase32(8)}`): Promise<string> {
 }
 
 /** Gives somebody a role. */
-export async function member(clusterId: string, userId: string, role: 'owner' | 'member'): Promise<void> {
+export async function member(clusterId: string, userId: string, role: Role): Promise<void> {
   await setMember(env.DB, commit, { clusterId, userId, role, now: nowSeconds() });
 }
 
