@@ -119,12 +119,14 @@ test('a change that touches 200 clusters is at all of them within the goal', asy
 test('a commit whose answer was lost is delivered when it comes', async () => {
   const id = await connected();
   const readOnly = await readOnlyToken(id);
+  const later: Promise<unknown>[] = [];
   const commit = announcedCommit({
     db: { batch: async () => await Promise.reject(new Error('no answer')) } as unknown as D1Database,
     dispatcher,
-    waitUntil: () => {},
+    waitUntil: (work) => later.push(work),
   });
   await expect(commit([])).rejects.toThrow('no answer');
+  await Promise.all(later);
   // An alarm that finds nothing does not end the wait for it.
   expect(await runDurableObjectAlarm(dispatcher())).toBe(true);
   await env.DB.batch([
