@@ -9,6 +9,12 @@ const CONNECT_TIMEOUT_MS = 10_000;
 /** Idle connections are closed before the API server's own 90 s limit would (`apiserver/pkg/server/secure_serving.go`, IdleTimeout), ms. */
 const KEEP_ALIVE_MS = 60_000;
 
+/**
+ * TCP asks a silent peer whether it lives after this, and Node gives it ten seconds more to answer, ms: a watch on an API server whose machine is gone ends within 40 s. client-go
+ * takes 45 (`golang.org/x/net/http2`, ReadIdleTimeout and PingTimeout as `apimachinery/pkg/util/net` sets them).
+ */
+const PROBE_AFTER_MS = 30_000;
+
 /** The least TLS that any supported API server speaks (`--tls-min-version` defaults to 1.2). */
 const MIN_TLS_VERSION = 'TLSv1.2';
 
@@ -27,6 +33,8 @@ export function createPool(api: ApiServer): Pool {
       rejectUnauthorized: true,
       allowH2: false,
       timeout: CONNECT_TIMEOUT_MS,
+      keepAlive: true,
+      keepAliveInitialDelay: PROBE_AFTER_MS,
     });
     known = { ca, connect };
     return connect;
@@ -69,7 +77,7 @@ export function connectApart(api: ApiServer, ca: string): TLSSocket {
     CONNECT_TIMEOUT_MS,
   );
   socket.setNoDelay(true);
-  socket.setKeepAlive(true, KEEP_ALIVE_MS);
+  socket.setKeepAlive(true, PROBE_AFTER_MS);
   socket.once('secureConnect', () => clearTimeout(timer));
   socket.once('close', () => clearTimeout(timer));
   return socket;
