@@ -70,12 +70,24 @@ describe('a token', () => {
 
   it('that was refused is asked for anew, but not more than once a minute', async () => {
     await account.token();
-    account.refused();
-    expect(account.current()).toBe('token-1');
-    now = 61_000;
-    account.refused();
+    expect(account.refused()).toBe(true);
     expect(account.current()).toBeNull();
     expect(await account.token()).toBe('token-2');
+    now = 59_000;
+    expect(account.refused()).toBe(false);
+    expect(account.current()).toBe('token-2');
+    now = 60_000;
+    expect(account.refused()).toBe(true);
+    expect(await account.token()).toBe('token-3');
+  });
+
+  it('is not asked for anew on account of the one before it, of which many may have been under way', async () => {
+    await account.token();
+    account.refused('token-1');
+    await account.token();
+    now = 61_000;
+    expect(account.refused('token-1')).toBe(true);
+    expect(account.current()).toBe('token-2');
   });
 
   it('that cannot be had is an error for those who ask, and is asked for again by the next', async () => {

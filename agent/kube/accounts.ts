@@ -3,8 +3,8 @@ import type { AccountToken } from './calls.ts';
 /** A token is replaced once this part of its life has passed, as the kubelet does with projected ones (`kubelet/token/token_manager.go`). */
 const REFRESH_AT = 0.8;
 
-/** A token that the API server answered 401 to is asked for anew, but not more often than this, ms: the 401 may be another's. */
-const INVALIDATE_AFTER_MS = 60_000;
+/** A token that the API server answered 401 to is asked for anew, but not more often than this, ms: the 401 may be about something else. */
+const INVALIDATE_MS = 60_000;
 
 /** Attempts to refresh a token that still lives, ms apart. */
 const RETRY_MS = 5_000;
@@ -25,6 +25,7 @@ export class Account {
   #held: Held | null = null;
   #pending: Promise<string> | null = null;
   #failedAt = Number.NEGATIVE_INFINITY;
+  #invalidatedAt = Number.NEGATIVE_INFINITY;
 
   constructor(name: string, request: () => Promise<AccountToken>, now: () => number = Date.now) {
     this.name = name;
@@ -50,9 +51,17 @@ export class Account {
     return this.current() ?? this.#refresh();
   }
 
-  /** The API server did not accept the token: the account may have been made anew. */
-  refused(): void {
-    if (this.#held !== null && this.#now() - this.#held.issuedAt >= INVALIDATE_AFTER_MS) this.#held = null;
+  /**
+   * The API server did not accept `token` (by default the current one): it was revoked, the account made anew, or the signing key changed.
+   * @returns whether {@link Account.token} gives another one now.
+   */
+  refused(token: string | undefined = this.#held?.token): boolean {
+    if (this.#held === null || this.#held.token !== token) return true;
+    const now = this.#now();
+    if (now - this.#invalidatedAt < INVALIDATE_MS) return false;
+    this.#invalidatedAt = now;
+    this.#held = null;
+    return true;
   }
 
   #refresh(): Promise<string> {

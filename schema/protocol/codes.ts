@@ -23,7 +23,7 @@ export const ProtocolCode = {
   UNSUPPORTED: 9,
   /** A newer dial of the same agent instance took over. */
   SUPERSEDED: 10,
-  /** The API server could not be reached; the request was not sent. */
+  /** The API server could not be reached, or does not take the agent's own token: nothing was executed. */
   UPSTREAM_UNREACHABLE: 11,
   /** The API server's connection broke after the request was sent. */
   UPSTREAM_LOST: 12,

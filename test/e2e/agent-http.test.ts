@@ -231,6 +231,54 @@ describe('what the plane is sent', () => {
   });
 });
 
+describe("a 401 of the API server's", () => {
+  /** Which tokens came, and answers 401 to all but those that are good. */
+  const judge = (good: (token: string) => boolean): string[] => {
+    const tokens: string[] = [];
+    world.api.onRequest = (request, response) => {
+      const token = request.headers.authorization ?? '';
+      tokens.push(token);
+      if (good(token)) response.end('ok');
+      else response.writeHead(401, { 'content-type': 'application/json' }).end('{"kind":"Status","code":401}');
+    };
+    return tokens;
+  };
+
+  it('is about the token of the agent: it gets another, and a GET goes out again', async () => {
+    const { tunnel } = await world.connect();
+    expect(await tunnel.http({ target: '/warm' }).text()).toBe('ok');
+    const [first] = values(world.api.seen[0]?.raw ?? [], 'authorization');
+    const tokens = judge((token) => token !== first);
+    const exchanges = ['/a', '/b', '/c'].map((target) => tunnel.http({ target }));
+    for (const exchange of exchanges) {
+      expect((await exchange.head()).status).toBe(200);
+      expect(await exchange.text()).toBe('ok');
+    }
+    expect(tokens.filter((token) => token === first)).toHaveLength(3);
+    expect(new Set(tokens).size).toBe(2);
+  });
+
+  it('never reaches the person, who is signed in: what may not be sent again is UPSTREAM_UNREACHABLE', async () => {
+    const { tunnel } = await world.connect();
+    const tokens = judge(() => false);
+    const post = await tunnel.http({ method: 'POST', target: '/', body: '{}' }).reset();
+    expect(post).toMatchObject({ code: ProtocolCode.UPSTREAM_UNREACHABLE, reason: expect.stringContaining('token') });
+    expect(tokens).toHaveLength(1);
+    expect((await tunnel.http({ target: '/' }).reset()).code).toBe(ProtocolCode.UPSTREAM_UNREACHABLE);
+    expect((await tunnel.http({ target: '/' }).reset()).code).toBe(ProtocolCode.UPSTREAM_UNREACHABLE);
+    // And no TokenRequest for each.
+    expect(new Set(tokens).size).toBeLessThanOrEqual(2);
+  });
+
+  it('may be that of a service behind it, and is the answer then', async () => {
+    const { tunnel } = await world.connect();
+    judge(() => false);
+    const exchange = tunnel.http({ target: '/api/v1/namespaces/a/services/grafana:http/proxy/login?x=1' });
+    expect((await exchange.head()).status).toBe(401);
+    expect(await exchange.text()).toContain('Status');
+  });
+});
+
 describe('credit', () => {
   it('holds an answer back that the plane does not consume, and lets others pass', async () => {
     let written = 0;

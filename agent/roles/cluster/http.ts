@@ -9,7 +9,15 @@ import type { StreamMetrics } from '../../metrics.ts';
 import { RequestBody } from './body.ts';
 import { contentLength, fromRaw, requestFields, responseFields, toWire } from './fields.ts';
 import { judgeIdentity } from './identity.ts';
-import { errorCode, type Fault, faultOf, NO_TOKEN, type Upstream } from './upstream.ts';
+import {
+  errorCode,
+  type Fault,
+  faultOf,
+  mayAnswerForItself,
+  NO_TOKEN,
+  NOT_ACCEPTED,
+  type Upstream,
+} from './upstream.ts';
 
 /** Requests without effect, which may be sent a second time when a kept connection turns out to be dead (RFC 9110 §9.2.2). */
 const SAFE_METHODS = new Set(['GET', 'HEAD']);
@@ -67,6 +75,12 @@ class HttpExchange implements StreamHandler, Dispatcher.DispatchHandler {
   /** Octets of the request may have left. */
   #sent = false;
   #retried = false;
+  /** Of the request that was sent last. */
+  #token = '';
+  /** A second token was tried. */
+  #renewed = false;
+  /** The answer that is coming is a 401 to a token that is replaced; the request goes out again once it has come. */
+  #repeating = false;
   /** 0 until the head has come. */
   #status = 0;
   #over = false;
@@ -131,8 +145,8 @@ class HttpExchange implements StreamHandler, Dispatcher.DispatchHandler {
   onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
     // 1xx answers precede the answer.
     if (status < 200) return;
+    if (status === 401 && !this.#mayPass401(controller)) return;
     clearTimeout(this.#acceptTimer);
-    if (status === 401) this.#upstream.proxy.refused();
     const raw = Array.isArray(controller.rawHeaders) ? controller.rawHeaders : [];
     let head: Uint8Array;
     try {
@@ -150,10 +164,15 @@ class HttpExchange implements StreamHandler, Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
+    if (this.#repeating) return;
     if (!this.#stream.write(chunk)) controller.pause();
   }
 
   onResponseEnd(): void {
+    if (this.#repeating) {
+      this.#repeat();
+      return;
+    }
     if (!this.#finish()) return;
     this.#stream.end();
     this.#metrics.answered(this.#status);
@@ -164,11 +183,9 @@ class HttpExchange implements StreamHandler, Dispatcher.DispatchHandler {
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     if (this.#over) return;
-    if (this.#mayRetry(error)) {
-      this.#retried = true;
-      this.#sent = false;
-      this.#controller = null;
-      queueMicrotask(() => this.begin());
+    if (this.#repeating || this.#mayRetry(error)) {
+      this.#retried ||= !this.#repeating;
+      this.#repeat();
       return;
     }
     const fault = faultOf(error, this.#sent);
@@ -176,17 +193,36 @@ class HttpExchange implements StreamHandler, Dispatcher.DispatchHandler {
     this.#fail(fault);
   }
 
-  /** A kept connection may have been closed while the request was on its way; only a request without effect and without body is sent again, once. */
+  /** Without effect and without body: the only kind that may be sent again. */
+  get #repeatable(): boolean {
+    return SAFE_METHODS.has(this.#head.method) && this.#body.ended && this.#body.empty;
+  }
+
+  /** A kept connection may have been closed while the request was on its way. */
   #mayRetry(error: Error): boolean {
-    return (
-      this.#sent &&
-      !this.#retried &&
-      this.#status === 0 &&
-      SAFE_METHODS.has(this.#head.method) &&
-      this.#body.ended &&
-      this.#body.empty &&
-      STALE.has(errorCode(error))
-    );
+    return this.#sent && !this.#retried && this.#status === 0 && this.#repeatable && STALE.has(errorCode(error));
+  }
+
+  #repeat(): void {
+    this.#repeating = false;
+    this.#sent = false;
+    this.#controller = null;
+    queueMicrotask(() => this.begin());
+  }
+
+  /** The API server authenticates the agent and nobody else, so its 401 is about the agent's token. False: it was dealt with here. */
+  #mayPass401(controller: Dispatcher.DispatchController): boolean {
+    const another = this.#upstream.proxy.refused(this.#token);
+    if (another && this.#repeatable && !this.#renewed) {
+      this.#renewed = true;
+      this.#repeating = true;
+      return false;
+    }
+    if (mayAnswerForItself(this.#head.target)) return true;
+    this.#upstream.log.error(NOT_ACCEPTED.reason);
+    this.#fail(NOT_ACCEPTED);
+    controller.abort(FINISHED);
+    return false;
   }
 
   #dispatch(token: string): void {
@@ -198,6 +234,7 @@ class HttpExchange implements StreamHandler, Dispatcher.DispatchHandler {
       this.#fail({ code: ProtocolCode.PROTOCOL_ERROR, reason: 'the body is not as long as its Content-Length' });
       return;
     }
+    this.#token = token;
     const headers = ['authorization', `Bearer ${token}`];
     for (const [name, value] of requestFields(fields)) {
       // One is enough, and undici refuses a second.

@@ -73,3 +73,20 @@ export function faultOf(error: unknown, sent: boolean): Fault {
 
 /** The TokenRequest for the impersonating account failed; nothing was sent. */
 export const NO_TOKEN = fault(ProtocolCode.UPSTREAM_UNREACHABLE, 'the agent has no token for the API server');
+
+/**
+ * The API server does not accept the token of the impersonating account. Never passed on as the 401 that it is: the person is signed in, and kubectl would ask them
+ * to sign in again.
+ */
+export const NOT_ACCEPTED = fault(
+  ProtocolCode.UPSTREAM_UNREACHABLE,
+  "the API server does not accept the agent's own token",
+);
+
+/** The `proxy` subresource of core/v1 (Kubernetes API reference: "connect proxy requests"). */
+const PROXIED = /\/(?:nodes|pods|services)\/[^/?]+\/proxy(?:[/?]|$)/;
+
+/** Whether a 401 may come from what the API server passes the request on to, and be meant for the person. */
+export function mayAnswerForItself(target: string): boolean {
+  return PROXIED.test(target);
+}
