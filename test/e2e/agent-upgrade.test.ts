@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { encodeClose } from '#schema/protocol/close.ts';
 import { ProtocolCode } from '#schema/protocol/codes.ts';
@@ -134,6 +134,25 @@ describe('the handshake', () => {
     await closed;
   });
 
+  it('is made again with another token when the API server does not accept the first', async () => {
+    const { onUpgrade } = world.api;
+    const tokens: (string | undefined)[] = [];
+    world.api.onUpgrade = (request, socket, head) => {
+      tokens.push(request.headers.authorization);
+      if (tokens.length > 1) onUpgrade(request, socket, head);
+      else socket.end('HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n');
+    };
+    const { exchange, socket } = await upgraded();
+    expect(new Set(tokens).size).toBe(2);
+    socket.send('hello');
+    await exchange.until(() => exchange.received === 5);
+  });
+
+  it('is UPSTREAM_UNREACHABLE when the API server accepts no token: the person is signed in', async () => {
+    world.api.onUpgrade = (_request, socket) => socket.end('HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n');
+    expect((await tunnel.upgrade({ target: EXEC, fields: V5 }).reset()).code).toBe(ProtocolCode.UPSTREAM_UNREACHABLE);
+  });
+
   it('does not follow a redirect (CVE-2020-8559)', async () => {
     world.api.onUpgrade = (_request, socket) => {
       socket.end(`HTTP/1.1 302 Found\r\nlocation: ${world.api.url}/elsewhere\r\ncontent-length: 0\r\n\r\n`);
@@ -263,6 +282,39 @@ describe('the end', () => {
   });
 });
 
+describe('an API server that is dead', () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] }));
+  afterEach(() => void vi.useRealTimers());
+
+  const PING_MS = 25_000;
+
+  it('ends the stream after three pings on which nothing was heard', async () => {
+    sockets.options.autoPong = false;
+    const { exchange } = await upgraded();
+    vi.advanceTimersByTime(3 * PING_MS);
+    expect(exchange.resets).toEqual([]);
+    vi.advanceTimersByTime(PING_MS);
+    expect((await exchange.reset()).code).toBe(ProtocolCode.UPSTREAM_LOST);
+  });
+
+  it('is not one that answers, nor one of which nothing is read because the plane takes nothing', async () => {
+    const { exchange, socket } = await upgraded(V5, false);
+    for (let i = 0; i < 6; i++) {
+      const pinged = once(socket, 'ping');
+      vi.advanceTimersByTime(PING_MS);
+      await pinged;
+      socket.send('.');
+      await exchange.until(() => exchange.received === i + 1);
+    }
+    for (let i = 0; i < 40; i++) socket.send(Buffer.alloc(65_536));
+    await exchange.until(() => exchange.received === PLANE_LIMITS.streamWindow);
+    for (let i = 0; i < 50; i++) expect(await tunnel.http({ target: `/${i}` }).text()).toBe('ok');
+    vi.advanceTimersByTime(6 * PING_MS);
+    expect(await tunnel.http({ target: '/' }).text()).toBe('ok');
+    expect(exchange.resets).toEqual([]);
+  });
+});
+
 describe('credit', () => {
   it('stops the API server when the plane does not consume', async () => {
     const { exchange, socket } = await upgraded(V5, false);
@@ -277,6 +329,19 @@ describe('credit', () => {
     for (let i = 0; i < 50; i++) expect(await tunnel.http({ target: `/${i}` }).text()).toBe('ok');
     expect(exchange.received).toBe(PLANE_LIMITS.streamWindow);
     expect(sent).toBeLessThan(20_000_000);
+  });
+
+  it('stops the plane when the API server does not read messages larger than the window, and breaks nothing', async () => {
+    const { exchange, socket } = await upgraded();
+    socket.pause();
+    const count = 8;
+    for (let i = 0; i < count; i++) exchange.stream.write(Buffer.alloc(3_900_000), END);
+    for (let i = 0; i < 200; i++) expect(await tunnel.http({ target: `/${i}` }).text()).toBe('ok');
+    expect(exchange.stream.queued).toBeGreaterThan(15_000_000);
+    let came = 0;
+    socket.on('message', () => came++).resume();
+    await expect.poll(() => came, { timeout: 20_000 }).toBe(count);
+    expect(exchange.resets).toEqual([]);
   });
 
   it('stops the plane when the API server does not read messages in parts either', async () => {

@@ -70,6 +70,17 @@ it('lends credit to a message larger than the window, so that its end can come',
   expect(consumed).toBe(size + PART.length);
 });
 
+it('lets a large message wait behind one that has not left, and lends it credit when that has', () => {
+  const first = messages.push(PART, true);
+  let came = 0;
+  for (; came < AGENT_LIMITS.streamWindow - PART.length; came += PART.length) messages.push(PART, false);
+  expect([consumed, budget.taken]).toEqual([0, 0]);
+  first?.done();
+  expect([consumed, budget.taken]).toEqual([PART.length + came, came]);
+  messages.push(PART, true)?.done();
+  expect([consumed, budget.taken]).toEqual([2 * PART.length + came, 0]);
+});
+
 it('lends all streams together no more than the budget: past it they keep to their windows, and a message that cannot is refused', () => {
   const many = new Budget(4 * PART.length);
   const credit: number[] = [];

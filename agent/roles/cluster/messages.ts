@@ -41,13 +41,16 @@ export class Budget {
 /** A whole message. */
 export interface Whole {
   message: Uint8Array;
-  /** Call once, when the message has left or never will: gives back its credit. */
+  /**
+   * Call once, when the message has left or never will: gives back its credit.
+   * @throws ProtocolError OVERLOADED, as {@link Messages.push}, for the message that has waited behind it.
+   */
   done: () => void;
 }
 
 /**
  * Puts the messages of one stream together again. Credit for a message comes when it has left. It comes sooner, lent from the budget, while nothing of the stream waits for the API server: parts
- * of many streams would else hold the session's window, and none could send its end. And it comes sooner where a message needs more than its window.
+ * of many streams would else hold the session's window, and none could send its end; and a message may be larger than its window.
  */
 export class Messages {
   readonly #budget: Budget;
@@ -73,16 +76,20 @@ export class Messages {
     this.#size += data.byteLength;
     if (this.#size > MAX_MESSAGE_BYTES) throw new ProtocolError(ProtocolCode.LIMIT, 'a message larger than 4 MiB');
     if (last) return this.#finish();
+    this.#borrow();
+    return null;
+  }
+
+  /** While messages wait, the next one's parts wait too: their credit comes when those have left. */
+  #borrow(): void {
     const held = this.#size - this.#borrowed;
-    const needed = held >= BORROW_AT_BYTES;
-    if (!needed && this.#waiting > 0) return null;
+    if (held === 0 || this.#waiting > 0) return;
     if (this.#budget.take(held)) {
       this.#borrowed += held;
       this.#consumed(held);
-    } else if (needed) {
+    } else if (held >= BORROW_AT_BYTES) {
       throw new ProtocolError(ProtocolCode.OVERLOADED, 'too many large messages wait');
     }
-    return null;
   }
 
   /** Forgets a message whose end will not come. */
@@ -105,6 +112,7 @@ export class Messages {
         this.#waiting--;
         this.#budget.give(borrowed);
         if (held > 0) this.#consumed(held);
+        this.#borrow();
       },
     };
   }

@@ -15,10 +15,16 @@ import { refuse } from './http.ts';
 import { judgeIdentity } from './identity.ts';
 import { Messages, type Whole } from './messages.ts';
 import { offeredProtocols } from './subprotocols.ts';
-import { type Fault, faultOf, NO_TOKEN, type Upstream } from './upstream.ts';
+import { type Fault, faultOf, mayAnswerForItself, NO_TOKEN, NOT_ACCEPTED, type Upstream } from './upstream.ts';
 
 /** Load balancers cut connections that are idle for a minute or more (AWS NLB 350 s, HAProxy's usual `timeout tunnel` 60 s), ms. */
 const UPSTREAM_PING_MS = 25_000;
+
+/**
+ * Pings in a row on which nothing was heard, after which the API server is taken for dead. An API server whose pod does not read its input answers no ping either, so
+ * this is longer than the 61 s that client-go waits (`tools/remotecommand/websocket.go`, pingReadDeadline).
+ */
+const MAX_UNHEARD_PINGS = 3;
 
 /** One message from the API server: exec sends 32 KiB, port-forward its SPDY frames of at most 16 MiB (`moby/spdystream`). */
 const MAX_UPSTREAM_MESSAGE_BYTES = 16 * 1024 * 1024;
@@ -61,6 +67,11 @@ class UpgradeExchange implements StreamHandler {
   readonly #metrics: StreamMetrics;
   readonly #acceptTimer: NodeJS.Timeout;
   #pingTimer: NodeJS.Timeout | undefined;
+  /** Pings since anything was heard. */
+  #unheard = 0;
+  #token = '';
+  /** A second token was tried. */
+  #renewed = false;
   #socket: WebSocket | null = null;
   #connection: TLSSocket | null = null;
   /** An answer other than 101, which goes on as an ordinary response. */
@@ -115,11 +126,15 @@ class UpgradeExchange implements StreamHandler {
         request.end();
       },
     });
+    this.#token = token;
     this.#socket = socket;
     socket.on('upgrade', (response) => this.#upgraded(socket, response));
     socket.on('open', () => this.#opened(socket));
-    socket.on('unexpected-response', (_request, response) => this.#answered(response));
+    socket.on('unexpected-response', (_request, response) => this.#answered(socket, response));
     socket.on('message', (data: Buffer, binary) => this.#message(socket, data, binary));
+    socket.on('pong', () => {
+      this.#unheard = 0;
+    });
     socket.on('close', (code, reason) => this.#closed(code, reason));
     socket.on('error', (error) => this.broke(error));
   }
@@ -142,7 +157,16 @@ class UpgradeExchange implements StreamHandler {
       return;
     }
     // The callback comes when the octets have left, or never will.
-    if (whole !== null) socket.send(whole.message, { binary: (flags & Flag.TEXT) === 0 }, whole.done);
+    if (whole !== null) socket.send(whole.message, { binary: (flags & Flag.TEXT) === 0 }, () => this.#left(whole));
+  }
+
+  #left(whole: Whole): void {
+    try {
+      whole.done();
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#fail({ code: error.code, reason: error.message });
+    }
   }
 
   onEnd(payload: Uint8Array): void {
@@ -197,14 +221,25 @@ class UpgradeExchange implements StreamHandler {
   #opened(socket: WebSocket): void {
     if (this.#over || !this.#answerHead(101, this.#upgradeFields)) return;
     this.#connected = true;
-    this.#pingTimer = setInterval(() => socket.ping(), UPSTREAM_PING_MS);
+    this.#pingTimer = setInterval(() => this.#ping(socket), UPSTREAM_PING_MS);
   }
 
-  #answered(response: IncomingMessage): void {
+  #ping(socket: WebSocket): void {
+    // While the plane takes nothing, nothing is read, and the answers wait with the rest.
+    if (socket.isPaused) this.#unheard = 0;
+    if (this.#unheard >= MAX_UNHEARD_PINGS) {
+      socket.terminate();
+      return;
+    }
+    this.#unheard++;
+    socket.ping();
+  }
+
+  #answered(socket: WebSocket, response: IncomingMessage): void {
     if (this.#over) return;
-    this.#answer = response;
     const status = response.statusCode ?? 502;
-    if (status === 401) this.#upstream.proxy.refused();
+    if (status === 401 && !this.#mayPass401(socket)) return;
+    this.#answer = response;
     if (!this.#answerHead(status, fromRaw(response.rawHeaders))) return;
     response.on('data', (chunk: Buffer) => {
       if (!this.#stream.write(chunk)) response.pause();
@@ -219,7 +254,27 @@ class UpgradeExchange implements StreamHandler {
     });
   }
 
+  /** As that of `http.ts`: a 401 is about the agent's token. Nothing was executed, so any upgrade may be tried again. */
+  #mayPass401(socket: WebSocket): boolean {
+    const another = this.#upstream.proxy.refused(this.#token);
+    if (another && !this.#renewed) {
+      this.#renewed = true;
+      // What this one says from here on concerns nobody.
+      socket.removeAllListeners();
+      socket.on('error', () => undefined);
+      this.#drop();
+      this.#sent = false;
+      this.begin().catch((error: unknown) => this.broke(error));
+      return false;
+    }
+    if (mayAnswerForItself(this.#head.target)) return true;
+    this.#upstream.log.error(NOT_ACCEPTED.reason);
+    this.#fail(NOT_ACCEPTED);
+    return false;
+  }
+
   #message(socket: WebSocket, data: Buffer, binary: boolean): void {
+    this.#unheard = 0;
     const flags = Flag.MESSAGE_END | (binary ? 0 : Flag.TEXT);
     if (!this.#stream.write(data, flags)) socket.pause();
   }
