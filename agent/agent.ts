@@ -1,5 +1,6 @@
 import { registerAgent } from '#schema/api/connect.ts';
 import { randomBase32 } from '#schema/ids.ts';
+import { MANAGER_ACCOUNT, PROXY_ACCOUNT } from '#schema/kube/names.ts';
 import type { Config } from './config.ts';
 import { serveStatus } from './health.ts';
 import { Account } from './kube/accounts.ts';
@@ -17,10 +18,6 @@ import { egressTo } from './tunnel/egress.ts';
 import { postJson } from './tunnel/plane.ts';
 import { TunnelRunner } from './tunnel/runner.ts';
 import { AGENT_VERSION } from './version.ts';
-
-/** The service accounts of the import manifest. The pod's own may only ask for tokens of these two. */
-const PROXY_ACCOUNT = 'outrider-proxy';
-const MANAGER_ACCOUNT = 'outrider-manager';
 
 /** Length of an instance's name: 16 of 32 characters, 80 random bits. */
 const INSTANCE_LENGTH = 16;

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
+import { NAMESPACE } from '#schema/kube/names.ts';
 
 /** Where a pod finds the API server, its CA and its own token (Kubernetes docs: "Accessing the API from within a Pod"). */
 const SERVICE_ACCOUNT_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
@@ -40,7 +41,7 @@ const Config = z.object({
   namespace: z
     .string()
     .regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, { error: 'must be the name of a namespace' })
-    .default('outrider-system'),
+    .default(NAMESPACE),
   registrationTokenFile: Path.default('/var/run/outrider/registration/token'),
   /** Without one: all addresses of both families, since a cluster may have either alone. */
   statusAddress: z.union([z.ipv4(), z.ipv6()]).optional(),

@@ -3,14 +3,12 @@ import type { V1Secret } from '@kubernetes/client-node/dist/gen/models/V1Secret.
 import type { z } from 'zod';
 import { registerAgent } from '#schema/api/connect.ts';
 import type { Input } from '#schema/api/endpoint.ts';
+import { AGENT_SECRET } from '#schema/kube/names.ts';
 import { isConflict, type KubeCalls } from '../../kube/calls.ts';
 import type { Logger } from '../../log.ts';
 import type { Enrolment } from '../../tunnel/runner.ts';
 
-/** The Secret that the import manifest makes beforehand, so that the agent may change this one and no other. */
-const AGENT_SECRET = 'outrider-agent';
-
-/** Its keys. The private key is made in the cluster and never leaves it. */
+/** The keys of its Secret, which the import manifest makes beforehand, so that the agent may change this one and no other. The private key is made in the cluster and never leaves it. */
 const KEYS = { privateKey: 'privateKey', credential: 'credential', cluster: 'cluster' } as const;
 
 /** Two replicas that start together conflict once or twice; more means something else writes the Secret. */

@@ -1,6 +1,7 @@
+import { AGENT_CONFIG, AGENT_SECRET, NAMESPACE, REGISTRATION_SECRET } from '#schema/kube/names.ts';
 import { hashSecret } from '../../authn/secret.ts';
 import { toYaml, type YamlDocument } from '../../yaml.ts';
-import { AGENT_CONFIG, AGENT_SECRET, LABELS, NAMESPACE, REGISTRATION_SECRET } from './names.ts';
+import { LABELS } from './labels.ts';
 import { rbac } from './rbac.ts';
 import { workload } from './workload.ts';
 

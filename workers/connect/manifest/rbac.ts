@@ -1,6 +1,7 @@
 import { CLUSTER_OWNER_GROUP } from '#schema/access.ts';
+import { AGENT_ACCOUNT, AGENT_SECRET, MANAGER_ACCOUNT, NAMESPACE, PROXY_ACCOUNT } from '#schema/kube/names.ts';
 import type { YamlDocument } from '../../yaml.ts';
-import { AGENT_ACCOUNT, AGENT_SECRET, LABELS, MANAGER_ACCOUNT, NAMESPACE, PROXY_ACCOUNT } from './names.ts';
+import { LABELS } from './labels.ts';
 
 const API = 'rbac.authorization.k8s.io';
 

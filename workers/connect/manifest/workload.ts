@@ -1,13 +1,6 @@
+import { AGENT_ACCOUNT, AGENT_CONFIG, AGENT_DEPLOYMENT, NAMESPACE, REGISTRATION_SECRET } from '#schema/kube/names.ts';
 import type { YamlDocument } from '../../yaml.ts';
-import {
-  AGENT_ACCOUNT,
-  AGENT_CONFIG,
-  AGENT_DEPLOYMENT,
-  LABELS,
-  NAMESPACE,
-  REGISTRATION_SECRET,
-  SELECTOR,
-} from './names.ts';
+import { LABELS, SELECTOR } from './labels.ts';
 
 /** One serves, the other stands by and takes over within a second. */
 const REPLICAS = 2;

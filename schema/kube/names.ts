@@ -1,4 +1,6 @@
-/** Names that the agent's manifest makes and the agent relies on. A change here breaks clusters that were imported before it. */
+/**
+ * Names in a cluster that the import manifest makes and the agent relies on. A change here breaks clusters that were imported before it.
+ */
 export const NAMESPACE = 'outrider-system';
 
 /** Bootstrap account of the pods: may only ask for tokens of the two others (`design.md` §3). */
@@ -13,15 +15,3 @@ export const AGENT_SECRET = 'outrider-agent';
 export const REGISTRATION_SECRET = 'outrider-registration';
 export const AGENT_CONFIG = 'outrider-agent';
 export const AGENT_DEPLOYMENT = 'outrider-agent';
-
-export const LABELS = {
-  'app.kubernetes.io/name': 'outrider-agent',
-  'app.kubernetes.io/component': 'cluster-agent',
-  'app.kubernetes.io/part-of': 'outrider',
-} as const;
-
-/** What selects the pods: a Deployment's selector can never be changed. */
-export const SELECTOR = {
-  'app.kubernetes.io/name': 'outrider-agent',
-  'app.kubernetes.io/component': 'cluster-agent',
-} as const;
