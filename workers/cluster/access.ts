@@ -1,5 +1,5 @@
 import type { AccessSnapshot, Principal } from '#schema/access.ts';
-import { OutriderError } from '#schema/errors.ts';
+import { OutriderError, unknownCluster } from '#schema/errors.ts';
 import { decide, type Identity } from '../authz/policy.ts';
 import type { RequestFacts } from '../authz/read-only.ts';
 import { UNKNOWN_FOR_MS } from './limits.ts';
@@ -50,7 +50,7 @@ export class Access {
     // The first pull may have been under way since before the change.
     for (let pulls = 0; pulls < 2; pulls++) {
       const newer = await this.#pull();
-      if (newer === null) throw new OutriderError('unknown_cluster', 'there is no such cluster');
+      if (newer === null) throw unknownCluster();
       if (newer.version >= version) return newer;
     }
     throw new OutriderError('access_unavailable', 'the access data is older than the plane says; try again');
@@ -64,7 +64,7 @@ export class Access {
   /** The held snapshot, or a pulled one. */
   async current(): Promise<AccessSnapshot> {
     const snapshot = this.held ?? (await this.#pull());
-    if (snapshot === null) throw new OutriderError('unknown_cluster', 'there is no such cluster');
+    if (snapshot === null) throw unknownCluster();
     return snapshot;
   }
 
@@ -77,7 +77,7 @@ export class Access {
     let decision = decide(await this.current(), principal, facts, seconds);
     if (decision.allow === 'unknown') {
       const newer = await this.#pull();
-      if (newer === null) throw new OutriderError('unknown_cluster', 'there is no such cluster');
+      if (newer === null) throw unknownCluster();
       decision = decide(newer, principal, facts, seconds);
     }
     if (decision.allow === true) return decision.identity;

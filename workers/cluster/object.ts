@@ -1,7 +1,7 @@
 import { DurableObject } from 'cloudflare:workers';
 import { base64url } from 'jose';
 import { AccessSnapshot, AgentPrincipal, Principal } from '#schema/access.ts';
-import { OutriderError } from '#schema/errors.ts';
+import { OutriderError, unknownCluster } from '#schema/errors.ts';
 import { ProtocolCode, ProtocolError } from '#schema/protocol/codes.ts';
 import { encodeRequestHead, type RequestHead } from '#schema/protocol/head.ts';
 import { MAX_HEAD_BYTES } from '#schema/protocol/limits.ts';
@@ -109,7 +109,7 @@ export class Cluster extends DurableObject<Env> {
   #isFor(cluster: string): void {
     if (cluster === this.#cluster) return;
     if (!isObjectOf(this.env, cluster, this.ctx.id)) {
-      throw new OutriderError('unknown_cluster', 'there is no such cluster here');
+      throw unknownCluster();
     }
     this.#cluster = cluster;
   }

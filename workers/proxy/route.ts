@@ -1,6 +1,6 @@
 import { base64url } from 'jose';
 import type { Principal } from '#schema/access.ts';
-import { OutriderError } from '#schema/errors.ts';
+import { OutriderError, unknownCluster } from '#schema/errors.ts';
 import { authenticate } from '../authn/bearer.ts';
 import { PRINCIPAL_HEADER, REQUEST_ID_HEADER } from '../cluster/fields.ts';
 import { clusterObject } from '../cluster/stub.ts';
@@ -50,7 +50,7 @@ async function ask(env: Env, config: Config, cluster: string, request: Request):
   const repeatable = request.body === null && SAFE.has(request.method) && !request.headers.has('upgrade');
   for (let attempt = 1; ; attempt++) {
     const stub = await clusterObject(env, config, cluster);
-    if (stub === null) throw new OutriderError('unknown_cluster', 'there is no such cluster');
+    if (stub === null) throw unknownCluster();
     try {
       return await stub.fetch(repeatable ? request.clone() : request);
     } catch (error) {

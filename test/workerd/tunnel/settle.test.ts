@@ -34,6 +34,7 @@ test('an agent that proves itself is settled and serves', async () => {
       },
     ],
     streams: 0,
+    waiting: 0,
   });
 });
 
@@ -61,7 +62,7 @@ test.each<[string, AgentOptions, ProtocolCode]>([
   const agent = await world.connect(options);
   expect(await agent.closed).toMatchObject(closedWith(code));
   expect(await agent.goaway).toMatchObject({ code });
-  expect(await world.status()).toEqual({ tunnels: [], streams: 0 });
+  expect(await world.status()).toEqual({ tunnels: [], streams: 0, waiting: 0 });
 });
 
 test('a proof by another key than the one in the credential ends the dial', async () => {
@@ -84,7 +85,7 @@ test('a second HELLO ends the dial, also while the first is being judged', async
   agent.hello(proof);
   agent.hello({ ...proof, instance: 'b'.repeat(20) });
   expect(await agent.closed).toMatchObject(closedWith(ProtocolCode.PROTOCOL_ERROR));
-  expect(await world.status()).toEqual({ tunnels: [], streams: 0 });
+  expect(await world.status()).toEqual({ tunnels: [], streams: 0, waiting: 0 });
 });
 
 test('a frame before HELLO is settled ends the dial', async () => {
