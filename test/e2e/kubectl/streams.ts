@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
@@ -6,6 +7,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { beforeAll, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
 import { IDLE, namespace, shellPod, WEB_SERVER } from '../../support/objects.ts';
 import type { World } from '../../support/world.ts';
 
@@ -139,6 +141,37 @@ export function streams(world: () => World): void {
       await world().admin.ok(inSpace('exec', 'shell', '--', 'rm', '-f', '/tmp/copy.bin'));
     }
   }, 240_000);
+
+  test('a kubectl that speaks SPDY alone is told which version it needs', async () => {
+    const old = { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: 'false', KUBECTL_PORT_FORWARD_WEBSOCKETS: 'false' };
+    const exec = await through().kubectl(inSpace('exec', 'shell', '--', 'true'), { env: old });
+    expect(exec).toMatchObject({ code: 1, stdout: '' });
+    expect(exec.stderr).toMatch(/kubectl 1\.3\d/);
+    const forward = await through().kubectl(inSpace('port-forward', 'pod/web', ':8080'), { env: old });
+    expect(forward.code).toBe(1);
+    expect(forward.stderr).toMatch(/kubectl 1\.3\d/);
+    // What would be refused anyway is refused for its own reason.
+    const missing = await through().kubectl(inSpace('exec', 'nosuch', '--', 'true'), { env: old });
+    expect(missing.stderr).toBe('Error from server (NotFound): pods "nosuch" not found\n');
+  });
+
+  test('a browser brings its token as a subprotocol, which the API server does not see', async () => {
+    const { plane, clusterId, owner } = world();
+    const bearer = `base64url.bearer.authorization.k8s.io.${Buffer.from(owner.token.text).toString('base64url')}`;
+    const path = `/k8s/clusters/${clusterId}/api/v1/namespaces/${space}/pods/shell/exec`;
+    const query = 'command=echo&command=hello&stdout=true';
+    const url = `${plane.url.replace('https:', 'wss:')}${path}?${query}`;
+    const socket = new WebSocket(url, ['v5.channel.k8s.io', bearer], { ca: plane.caPem });
+    const messages: string[] = [];
+    socket.on('message', (data: Buffer) => messages.push(data.toString()));
+    await once(socket, 'open');
+    expect(socket.protocol).toBe('v5.channel.k8s.io');
+    const [code] = (await once(socket, 'close')) as [number];
+    expect(code).toBe(1000);
+    // Channel 1 is standard output, 3 the outcome.
+    expect(messages).toContain('\u0001hello\n');
+    expect(messages.at(-1)).toMatch(/^\u0003.*"status":"Success"/);
+  });
 
   test('an exec whose command does not exist fails as it does directly', async () => {
     const args = inSpace('exec', 'shell', '--', `no-such-${randomUUID().slice(0, 4)}`);

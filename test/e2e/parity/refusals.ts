@@ -58,7 +58,6 @@ export const REFUSALS: readonly Command[] = [
   refused('rollout undo deployment/app --to-revision=99', 'unable to find specified revision 99'),
   refused('rollout status deployment/nosuch', 'NotFound'),
   refused('wait pod/web --for=condition=Nosuch --timeout=1s', 'timed out waiting for the condition'),
-  refused('wait pod/web --for=delete --timeout=3s', 'timed out waiting for the condition'),
   refused('delete pod nosuch', 'NotFound'),
   refused('delete namespace nosuch', 'NotFound'),
   refused('certificate approve nosuch', 'NotFound'),
