@@ -53,7 +53,7 @@ describe('npm start', () => {
     expect(shown).toMatch(/^Outrider is ready: https:\/\/127\.0\.0\.1:\d+\n/);
     expect(shown).toContain(join(checkout, '.outrider', 'ca.crt'));
     expect(shown).toMatch(/administrator {2}admin\n {2}password {7}([a-z2-7]{5}-){3}[a-z2-7]{5}\n/);
-    expect(shown).toMatch(/^kubectl apply -f https:\/\/127\.0\.0\.1:\d+\/import\//m);
+    expect(shown).toMatch(/^ {2}kubectl apply -f https:\/\/127\.0\.0\.1:\d+\/import\//m);
     expect(await command.complaints()).toEqual(['outrider: stopping; once more to stop at once']);
     expect(await workerdIn(join(checkout, '.outrider'))).toBe(false);
   });
