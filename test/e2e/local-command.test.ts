@@ -118,6 +118,14 @@ describe('npm start', () => {
     expect(await workerdIn(dataDir)).toBe(false);
   });
 
+  test('asked to end before it is ready, it says so by its exit code', async () => {
+    const checkout = await scratch.checkout();
+    const command = start(checkout);
+    await vi.waitFor(async () => access(join(checkout, '.outrider', 'run', 'pid')), { timeout: 10_000, interval: 5 });
+    expect(await finish(command, 'SIGTERM')).toBe(143);
+    expect(await command.stdout).toBe('');
+  });
+
   test('a second one on the same folder is refused, and the first goes on', async () => {
     const checkout = await scratch.checkout();
     const first = start(checkout, '--json');
