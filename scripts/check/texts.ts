@@ -11,15 +11,6 @@ const GENERATED = new Set(['node_modules', '.git', '.cache', '.outrider', '.wran
 /** Folders that every machine has: naming one says nothing about this machine. */
 const COMMON_ROOTS = /^\/(bin|boot|dev|etc|home|lib|media|mnt|opt|proc|run|sbin|srv|sys|tmp|usr|var)(\/|$)/;
 
-/** Hosts that are the same for everyone. */
-const PUBLIC_HOSTS = new Set([
-  'registry.npmjs.org',
-  'proxy.golang.org',
-  'sum.golang.org',
-  'pypi.org',
-  'deb.debian.org',
-]);
-
 /** Variables by which a machine is told where to fetch packages. */
 const REGISTRY_VARIABLES = [
   'npm_config_registry',
@@ -48,13 +39,13 @@ const ALWAYS: readonly Banned[] = [
 export function machineTexts(environment: NodeJS.ProcessEnv, home: string, project: string): Banned[] {
   const hosts = REGISTRY_VARIABLES.flatMap((name) => (environment[name] ?? '').split(/[,|\s]/))
     .map((address) => (URL.canParse(address) ? new URL(address).host : ''))
-    .filter((host) => host !== '' && !PUBLIC_HOSTS.has(host));
+    .filter((host) => host !== '');
   const [, first = ''] = project.split('/');
   const places = [home, project, COMMON_ROOTS.test(project) ? '' : `/${first}`].filter((place) => place.length > 1);
   return [
     ...hosts.map((host) => ({
       pattern: new RegExp(RegExp.escape(host)),
-      why: 'names the package registry of one machine',
+      why: 'names a package registry: where packages come from is the machine’s business',
     })),
     ...places.map((place) => ({
       pattern: new RegExp(`(?<![\\w.~/}$-])${RegExp.escape(place)}/`),
