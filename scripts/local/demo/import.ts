@@ -18,7 +18,7 @@ const CONNECT_MS = 120_000;
 /** How often the way through the plane is tried meanwhile. */
 const POLL_MS = 250;
 /** How much of each agent's log a failure quotes: the cluster is stopped by then, and cannot be asked. */
-const QUOTED_LINES = 3;
+const QUOTED_LINES = 1;
 
 const clusterAnswer = z.object({
   id: z.string(),
