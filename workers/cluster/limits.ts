@@ -3,8 +3,11 @@
 /** How long a request waits for a tunnel that has just been lost, ms: a deploy or a rollout brings it back within three seconds. */
 export const TUNNEL_WAIT_MS = 5_000;
 
-/** A tunnel that has been gone for longer is down: waiting would only make every call slow (rancher#39597). */
-export const TUNNEL_RECENTLY_MS = 60_000;
+/**
+ * A tunnel that has been gone for longer is down, and the answer comes at once: kubectl asks five times in a row before it says that a server does not answer, so waiting
+ * each time would keep a person for half a minute (rancher#39597).
+ */
+export const TUNNEL_RECENTLY_MS = 10_000;
 
 /** Requests that may wait for a tunnel at once; each holds its client's connection and little else. */
 export const MAX_WAITING = 1_000;

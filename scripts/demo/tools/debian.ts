@@ -7,11 +7,15 @@ import { Problem } from '../../lib/problem.ts';
 const FOLDERS = ['/usr/bin', '/usr/sbin', '/bin', '/sbin', '/usr/local/bin', '/usr/local/sbin'];
 const CNI_FOLDERS = ['/opt/cni/bin', '/usr/lib/cni'];
 
-/**
- * What a node needs from the machine: the Debian package, and a file of it whose presence shows that it, or its like
- * from another source, is there already.
- */
-const NODE_PACKAGES: readonly { name: string; file: string; folders: readonly string[] }[] = [
+/** A Debian package, and a file of it whose presence shows that it, or its like from another source, is there already. */
+export interface DebianPackage {
+  readonly name: string;
+  readonly file: string;
+  readonly folders: readonly string[];
+}
+
+/** What a node needs from the machine. */
+const NODE_PACKAGES: readonly DebianPackage[] = [
   { name: 'containerd', file: 'containerd', folders: FOLDERS },
   { name: 'runc', file: 'runc', folders: FOLDERS },
   { name: 'containernetworking-plugins', file: 'ptp', folders: CNI_FOLDERS },
@@ -28,9 +32,12 @@ const LOCK_SECONDS = 120;
 /** Some 200 MiB at a slow mirror's pace; what takes longer hangs. */
 const APT_MINUTES = 10;
 
-/** Names of the Debian packages that a node needs and the machine lacks. */
-export function missingPackages(): string[] {
-  return NODE_PACKAGES.filter(({ file, folders }) => !find(file, folders)).map(({ name }) => name);
+/** What a person uses who imports a cluster by the printed command. */
+export const IMPORT_PACKAGES: readonly DebianPackage[] = [{ name: 'curl', file: 'curl', folders: FOLDERS }];
+
+/** Names of the packages that the machine lacks, of those that a node needs or of others. */
+export function missingPackages(wanted: readonly DebianPackage[] = NODE_PACKAGES): string[] {
+  return wanted.filter(({ file, folders }) => !find(file, folders)).map(({ name }) => name);
 }
 
 /** Whether {@link installPackages} has a chance. */

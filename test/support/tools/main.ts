@@ -1,5 +1,6 @@
 /** Installs what the end-to-end tests need; `scripts/test/install.ts` forks it. Tells its parent in one line what is lacking. */
 import { installClusterTools } from '#scripts/demo/install.ts';
+import { IMPORT_PACKAGES, installPackages, missingPackages } from '#scripts/demo/tools/debian.ts';
 import { installClientGo } from './clientgo.ts';
 import { installHelm } from './helm.ts';
 
@@ -10,7 +11,9 @@ process.once('disconnect', () => process.exit(1));
 
 try {
   // Pods need root; without it the tests that need pods say so, and the rest runs.
-  await installClusterTools({ node: process.getuid?.() === 0, log });
+  const root = process.getuid?.() === 0;
+  await installClusterTools({ node: root, log });
+  if (root) await installPackages(missingPackages(IMPORT_PACKAGES), log);
   await installClientGo(log);
   await installHelm(log);
 } catch (error) {
