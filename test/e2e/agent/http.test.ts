@@ -6,10 +6,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { ProtocolCode } from '#schema/protocol/codes.ts';
 import type { Field } from '#schema/protocol/head.ts';
 import { PLANE_LIMITS } from '#schema/protocol/limits.ts';
-import { startAgentInProcess } from '../support/agent.ts';
-import { FakeApiServer } from '../support/fakes/api-server.ts';
-import { ALICE } from '../support/fakes/plane.ts';
-import { FakeWorld, makePki, type TestPki } from '../support/fakes/world.ts';
+import { startAgentInProcess } from '../../support/agent.ts';
+import { FakeApiServer } from '../../support/fakes/api-server.ts';
+import { ALICE } from '../../support/fakes/plane.ts';
+import { FakeWorld, makePki, type TestPki } from '../../support/fakes/world.ts';
 
 // Checked by taking out, one at a time: the judgement of the identity; authorization, x-remote-* and what Connection names among the fields that are
 // dropped; the verification of the CA; the bounds on what is sent a second time and how often; the pause of an answer; credit on consumption instead of arrival;

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { dial } from '#agent/tunnel/dial.ts';
 import { type Egress, egressTo } from '#agent/tunnel/egress.ts';
 import { postJson } from '#agent/tunnel/plane.ts';
-import { makePki, type TestPki } from '../support/fakes/world.ts';
+import { makePki, type TestPki } from '../../support/fakes/world.ts';
 
 /** Short, so that a test ends soon; far longer than anything on this machine takes. */
 const TIMEOUT_MS = 1_000;

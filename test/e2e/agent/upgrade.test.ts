@@ -9,10 +9,10 @@ import { ProtocolCode } from '#schema/protocol/codes.ts';
 import { Flag } from '#schema/protocol/frame.ts';
 import type { Field } from '#schema/protocol/head.ts';
 import { PLANE_LIMITS } from '#schema/protocol/limits.ts';
-import { startAgentInProcess } from '../support/agent.ts';
-import { FakeApiServer } from '../support/fakes/api-server.ts';
-import { ALICE, type Exchange, type PlaneTunnel } from '../support/fakes/plane.ts';
-import { FakeWorld, makePki, type TestPki } from '../support/fakes/world.ts';
+import { startAgentInProcess } from '../../support/agent.ts';
+import { FakeApiServer } from '../../support/fakes/api-server.ts';
+import { ALICE, type Exchange, type PlaneTunnel } from '../../support/fakes/plane.ts';
+import { FakeWorld, makePki, type TestPki } from '../../support/fakes/world.ts';
 
 const EXEC = '/api/v1/namespaces/a%2Fb/pods/p/exec?command=sh&command=-c&command=echo%20%27x%27';
 const V5: Field[] = [...ALICE, ['sec-websocket-protocol', 'v5.channel.k8s.io']];

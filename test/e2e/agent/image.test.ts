@@ -50,7 +50,10 @@ it('runs as a user who is nobody, with the same flags in both ways to build it',
   const { configDigest } = await writeAgentImage({ file, name: 'docker.io/outrider/agent:test' });
   const { User, Env, Entrypoint } = await configOf(file, configDigest);
   expect(User).toBe('65532:65532');
-  const dockerfile = await readFile(join(import.meta.dirname, '..', '..', 'agent', 'deploy', 'Dockerfile'), 'utf8');
+  const dockerfile = await readFile(
+    join(import.meta.dirname, '..', '..', '..', 'agent', 'deploy', 'Dockerfile'),
+    'utf8',
+  );
   const entrypoint = JSON.parse(/^ENTRYPOINT (.*)$/m.exec(dockerfile)?.[1] ?? '[]') as string[];
   expect(Entrypoint.slice(1)).toEqual(entrypoint.slice(1));
   for (const variable of Env) expect(dockerfile).toContain(`ENV ${variable}`);

@@ -7,9 +7,9 @@ import type { Duplex } from 'node:stream';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CLOSE_CODE_BASE, ProtocolCode } from '#schema/protocol/codes.ts';
 import { LAST_SEQUENCE } from '#schema/protocol/limits.ts';
-import { startAgentInProcess, startAgentProcess } from '../support/agent.ts';
-import { FakePlane } from '../support/fakes/plane.ts';
-import { FakeWorld, makePki, type TestPki } from '../support/fakes/world.ts';
+import { startAgentInProcess, startAgentProcess } from '../../support/agent.ts';
+import { FakePlane } from '../../support/fakes/plane.ts';
+import { FakeWorld, makePki, type TestPki } from '../../support/fakes/world.ts';
 
 // Checked by taking out, one at a time: the verification of the plane's CA in registration and in the dial, the slow pace after a refusal, the resourceVersion of the
 // Secret and the retry on its conflict, and the drain's announcement. Each time the test that names it failed.
