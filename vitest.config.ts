@@ -15,13 +15,16 @@ const workerd = () =>
     miniflare: { bindings: { ...secrets, MIGRATIONS: await readD1Migrations('migrations') } },
   }));
 
-/** A busy machine is no failure; and what a passing test logs, nobody needs. */
-const common = { testTimeout: 30_000, silent: 'passed-only' } as const;
+/** A busy machine is no failure. */
+const common = { testTimeout: 30_000 } as const;
 
-/** The file that takes longest, first; without what it measured before, vitest begins with the one of most bytes. */
+/** Files that mostly wait, minutes and three quarters of one. */
+const LONGEST = ['/test/e2e/kubectl.test.ts', '/test/workerd/tunnel/hibernation.test.ts'];
+
+/** The files that take longest, first; without what it measured before, vitest begins with the one of most bytes. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const isLongest = ({ moduleId }: TestSpecification): boolean => moduleId.endsWith('/test/e2e/kubectl.test.ts');
+    const isLongest = ({ moduleId }: TestSpecification): boolean => LONGEST.some((file) => moduleId.endsWith(file));
     // oxlint-disable-next-line unicorn/no-array-sort -- a sequencer's method, not an array's
     const sorted = await super.sort(files);
     return [...sorted.filter(isLongest), ...sorted.filter((file) => !isLongest(file))];
@@ -33,6 +36,8 @@ class LongestFirst extends BaseSequencer {
  */
 export default defineConfig({
   test: {
+    // What a passing test logs, nobody needs.
+    silent: 'passed-only',
     sequence: { sequencer: LongestFirst },
     projects: [
       {
@@ -55,6 +60,9 @@ export default defineConfig({
           name: 'workerd',
           include: ['test/workerd/**/*.test.ts'],
           setupFiles: ['test/workerd/setup.ts'],
+          // Most of the time is waiting: for timeouts of seconds, for alarms.
+          maxWorkers: 3,
+          sequence: { groupOrder: 2 },
         },
       },
       {
