@@ -20,3 +20,6 @@ try {
   process.send?.(error instanceof Error ? error.message : String(error));
   process.exitCode = 1;
 }
+
+// Who listens for the parent's end keeps the channel, and with it this process, for ever.
+process.channel?.unref();
