@@ -14,7 +14,7 @@ afterEach(async () => await world.end());
 /** Octets of content, each in a frame of its own. */
 const TINY_FRAMES = 20_000;
 
-// Tried with a write for each frame: the object's memory grew by about 1.3 KB a frame (workerd, 2026-11).
+// This shows that gathering small frames loses nothing. What it saves was measured apart: a write for each cost workerd about 1.3 KB a frame (2026-11).
 test('content in frames of one octet arrives whole', async () => {
   const agent = await world.agent();
   const asked = world.fetch('/api/v1/pods');

@@ -160,6 +160,7 @@ test(`more than ${MAX_TUNNELS} tunnels are refused, and the others go on`, async
     .toBe(true);
 });
 
+// Tried with no room made for it: the agent's dial is answered 429.
 test('attack: dials that never prove themselves do not keep an agent out', async () => {
   const unproven: ScriptedAgent[] = [];
   for (let i = 0; i < MAX_TUNNELS; i++) unproven.push(await world.connect({ answers: false }));
