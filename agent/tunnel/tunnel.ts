@@ -1,6 +1,12 @@
 import type { WebSocket } from 'ws';
 import { CLOSE_CODE_BASE, codeName, ProtocolCode, type ProtocolError } from '#schema/protocol/codes.ts';
-import { DRAIN_LINGER_MS, HELLO_TIMEOUT_MS, PING_INTERVAL_MS, SILENCE_MS } from '#schema/protocol/limits.ts';
+import {
+  DRAIN_LINGER_MS,
+  HELLO_TIMEOUT_MS,
+  PING_INTERVAL_MS,
+  RELIEF_CHECK_MS,
+  SILENCE_MS,
+} from '#schema/protocol/limits.ts';
 import { Session, type SessionHandler } from '#schema/protocol/session.ts';
 import type { Stream } from '#schema/protocol/stream.ts';
 import { describeError, type Logger } from '../log.ts';
@@ -55,6 +61,10 @@ export class Tunnel implements SessionHandler {
   readonly #handshake = new Handshake();
   readonly #helloTimer: NodeJS.Timeout;
   readonly #pingTimer: NodeJS.Timeout;
+  /** Runs while the session is congested. */
+  #reliefTimer: NodeJS.Timeout | undefined;
+  /** When the ping whose pong has not come was sent; 0: none is out. */
+  #pingedAt = 0;
   #heardAt = performance.now();
   #settledAt: number | null = null;
   #flushing = false;
@@ -70,7 +80,12 @@ export class Tunnel implements SessionHandler {
   constructor(options: TunnelOptions) {
     this.#options = options;
     this.#socket = options.socket;
-    this.#session = new Session({ role: 'agent', local: options.claim.limits, handler: this });
+    this.#session = new Session({
+      role: 'agent',
+      local: options.claim.limits,
+      now: () => performance.now(),
+      handler: this,
+    });
     this.#helloTimer = setTimeout(() => this.#abandon('the plane did not finish HELLO in time'), HELLO_TIMEOUT_MS);
     this.#pingTimer = setInterval(() => this.#ping(), PING_INTERVAL_MS);
     const socket = this.#socket;
@@ -117,6 +132,8 @@ export class Tunnel implements SessionHandler {
     clearTimeout(this.#helloTimer);
     this.#settledAt = performance.now();
     this.#session.settle(step.limits);
+    // Not only for liveness: its pong says how long a round trip is.
+    this.#ping();
     this.#options.events.onSettled(step.settled.standby);
   }
 
@@ -156,9 +173,13 @@ export class Tunnel implements SessionHandler {
     this.#options.metrics.received(data.byteLength);
     if (binary) {
       this.#session.receive(data);
+      if (this.#session.congested) this.#reliefTimer ??= setTimeout(() => this.#relieve(), RELIEF_CHECK_MS);
       this.#closeIfDrained();
     } else if (data.toString('latin1') !== PONG) {
       this.#abandon('the plane sent text that is not pong', ProtocolCode.PROTOCOL_ERROR);
+    } else if (this.#pingedAt > 0) {
+      this.#session.sampleRoundTrip(this.#heardAt - this.#pingedAt);
+      this.#pingedAt = 0;
     }
   }
 
@@ -188,7 +209,20 @@ export class Tunnel implements SessionHandler {
       this.#abandon('the plane fell silent');
       return;
     }
-    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.send(PING);
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    this.#pingedAt = performance.now();
+    this.#socket.send(PING);
+  }
+
+  #relieve(): void {
+    this.#reliefTimer = undefined;
+    const ended = this.#session.relieve();
+    if (ended > 0) {
+      this.#options.log.warn('streams were ended: the API server did not read them, and others waited', {
+        streams: ended,
+      });
+    }
+    if (this.#session.congested) this.#reliefTimer = setTimeout(() => this.#relieve(), RELIEF_CHECK_MS);
   }
 
   #closeIfDrained(): void {
@@ -217,6 +251,7 @@ export class Tunnel implements SessionHandler {
   #closed(code: number, reason: string): void {
     clearTimeout(this.#helloTimer);
     clearTimeout(this.#lingerTimer);
+    clearTimeout(this.#reliefTimer);
     clearInterval(this.#pingTimer);
     const wire = code >= CLOSE_CODE_BASE ? codeName(code - CLOSE_CODE_BASE) : String(code);
     this.#because(`the socket closed: ${wire}${reason === '' ? '' : ` ${reason}`}`);

@@ -42,20 +42,44 @@ export interface SessionLimits {
 
 /**
  * The plane's limits. The session window bounds what one cluster's answers can hold in its object: an isolate has 128 MB, shared by objects (Workers limits),
- * and `design.md` gives one object's buffers 32 MiB.
+ * and `design.md` gives one object's buffers 32 MiB. A stream begins small, so that streams nobody reads leave room for others.
  */
 export const PLANE_LIMITS: SessionLimits = {
-  streamWindow: 512 * 1024,
+  streamWindow: 64 * 1024,
   sessionWindow: 16 * 1024 * 1024,
   maxStreams: 2048,
 };
 
 /** The agent's limits. Uploads are rarer than downloads; its pod is held to 150 MiB under load. */
 export const AGENT_LIMITS: SessionLimits = {
-  streamWindow: 512 * 1024,
+  streamWindow: 64 * 1024,
   sessionWindow: 16 * 1024 * 1024,
   maxStreams: 2048,
 };
+
+/** What a stream's window grows to at most: 80 MB/s at a round trip of 50 ms. */
+export const MAX_STREAM_WINDOW = 4 * 1024 * 1024;
+
+/** The part of a session's window by which its streams' windows may grow, all together: the rest is for those that begin. */
+export const GROWTH_PART = 1 / 2;
+
+/** A window that goes by within this many round trips is what the sender waits for: one, in theory, and another for reports that come in quarters and clocks that count in ms. */
+export const GROW_WITHIN_ROUND_TRIPS = 3;
+
+/** A window that takes longer than this is larger than its reader needs. Far from the above, so that it does not swing. */
+export const SHRINK_AFTER_ROUND_TRIPS = 16;
+
+/** Workers' clocks count whole milliseconds. */
+export const LEAST_ROUND_TRIP_MS = 1;
+
+/** Past this part of the session's window, held by readers that do not read, those that have not read for {@link STALLED_MS} are ended. */
+export const CONGESTED_PART = 3 / 4;
+
+/** A stream that gave no credit back for this long, ms, while others wait for room, has a reader that has gone to sleep: kubectl at a pager, at a guess. */
+export const STALLED_MS = 10_000;
+
+/** How often a congested session is looked at, ms. */
+export const RELIEF_CHECK_MS = 1_000;
 
 /** How long a draining tunnel's streams may go on, ms: the grace a runtime update of Workers gives requests under way. */
 export const DRAIN_MS = 30_000;
@@ -78,10 +102,12 @@ export const SILENCE_MS = 65_000;
 /** From the socket's opening to a settled HELLO, ms. */
 export const HELLO_TIMEOUT_MS = 10_000;
 
-/** A stream's owner is told to wait when this much of it is queued to be sent … */
-export const STREAM_QUEUE_HIGH = 256 * 1024;
+/** A stream's owner is told to wait when this much of it is queued to be sent: two frames, so that there is something when credit comes … */
+export const STREAM_QUEUE_HIGH = 128 * 1024;
 /** … and to go on below this. */
-export const STREAM_QUEUE_LOW = 64 * 1024;
+export const STREAM_QUEUE_LOW = 32 * 1024;
+/** So much a stream may always have queued, however much the others have: what nobody reads must not keep the rest from being written. With 2,048 streams: 32 MiB. */
+export const STREAM_QUEUE_LEAST = 16 * 1024;
 /** What a queued frame counts besides its payload: about the memory it takes, so that many tiny writes meet the marks too. */
 export const QUEUED_FRAME_BYTES = 128;
 

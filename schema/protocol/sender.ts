@@ -11,6 +11,7 @@ import {
   SESSION_QUEUE_HIGH,
   SESSION_QUEUE_LOW,
   STREAM_QUEUE_HIGH,
+  STREAM_QUEUE_LEAST,
   STREAM_QUEUE_LOW,
 } from './limits.ts';
 import { cutData, type Outgoing, type Stream, type StreamSender } from './stream.ts';
@@ -32,6 +33,8 @@ export interface SenderEvents {
   onGone(stream: Stream): void;
   /** There is room again after the stream's owner was told to wait. */
   onWritable(stream: Stream): void;
+  /** A stream's reader took something. */
+  onTouched(stream: Stream): void;
 }
 
 /**
@@ -50,6 +53,8 @@ export class Sender implements StreamSender {
   readonly #full = new Set<Stream>();
   /** … and those that wait only for the session's. */
   readonly #crowded = new Set<Stream>();
+  /** Their owners are told at the end of this pull. */
+  #due: Stream[] = [];
   #queued = 0;
   #window = new SendWindow(0);
   #received = new ReceiveWindow(0);
@@ -107,6 +112,15 @@ export class Sender implements StreamSender {
     return this.#received.received(bytes);
   }
 
+  touched(stream: Stream): void {
+    this.#events.onTouched(stream);
+  }
+
+  /** Octets of the session's window that are received and not consumed. */
+  get held(): number {
+    return this.#received.held;
+  }
+
   consumed(incarnation: number, bytes: number): void {
     // The windows were whole again when the incarnation ended; what an old stream still held is not in them.
     if (incarnation !== this.incarnation) return;
@@ -141,7 +155,7 @@ export class Sender implements StreamSender {
 
   hasRoom(stream: Stream): boolean {
     if (stream.queuedBytes >= STREAM_QUEUE_HIGH) this.#full.add(stream);
-    else if (this.#queued >= SESSION_QUEUE_HIGH) this.#crowded.add(stream);
+    else if (this.#queued >= SESSION_QUEUE_HIGH && stream.queuedBytes >= STREAM_QUEUE_LEAST) this.#crowded.add(stream);
     else return true;
     return false;
   }
@@ -238,6 +252,8 @@ export class Sender implements StreamSender {
     this.#burst = bulk ? 0 : this.#burst + batch.size - before;
     this.ready(stream);
     if (stream.queuedBytes <= STREAM_QUEUE_LOW && this.#full.delete(stream)) this.#crowded.add(stream);
+    // While all together have too much it goes on only once it has next to nothing.
+    if (stream.queuedBytes <= STREAM_QUEUE_LEAST / 2 && this.#crowded.delete(stream)) this.#due.push(stream);
     return !full;
   }
 
@@ -266,9 +282,13 @@ export class Sender implements StreamSender {
 
   /** Tells waiting owners that there is room again. */
   #wake(): void {
-    if (!this.#canWake) return;
-    const due = [...this.#crowded];
-    this.#crowded.clear();
+    if (this.#canWake) {
+      this.#due.push(...this.#crowded);
+      this.#crowded.clear();
+    }
+    if (this.#due.length === 0) return;
+    const due = this.#due;
+    this.#due = [];
     for (const stream of due) this.#events.onWritable(stream);
   }
 }

@@ -11,7 +11,8 @@ import {
   type SessionLimits,
 } from './limits.ts';
 import { Sender } from './sender.ts';
-import { Stream, type StreamHandler } from './stream.ts';
+import type { Stream, StreamHandler } from './stream.ts';
+import { Streams } from './streams.ts';
 
 /** Which end of the tunnel a session is: the plane opens streams, the agent serves them. */
 export type SessionRole = 'plane' | 'agent';
@@ -47,33 +48,41 @@ export class Session {
   readonly #local: SessionLimits;
   readonly #handler: SessionHandler;
   readonly #sender: Sender;
-  readonly #streams = new Map<number, Stream>();
+  readonly #streams: Streams;
   #peer: SessionLimits | null = null;
   #gate: Gate = 'hello';
   /** We take no new streams. */
   #draining = false;
   /** The peer takes none. */
   #peerDraining = false;
-  /** The highest sequence opened in this incarnation, by either end. */
-  #lastSequence = 0;
 
-  /** `incarnation` wraps at 16 bits. `lastSequence`: the highest that was used before, 0 or odd. */
+  /**
+   * `incarnation` wraps at 16 bits. `lastSequence`: the highest that was used before, 0 or odd. `now`: a clock in ms, from any beginning; without one, windows do
+   * not grow and nobody is found to be stalled.
+   */
   constructor(options: {
     role: SessionRole;
     local: SessionLimits;
     handler: SessionHandler;
+    now?: () => number;
     incarnation?: number;
     lastSequence?: number;
   }) {
     this.#role = options.role;
     this.#local = options.local;
     this.#handler = options.handler;
-    this.#lastSequence = options.lastSequence ?? 0;
+    this.#streams = new Streams({
+      local: options.local,
+      now: options.now ?? null,
+      lastSequence: options.lastSequence ?? 0,
+      onFault: (error, stream) => this.#handler.onFault?.(error, stream),
+    });
     this.#sender = new Sender((options.incarnation ?? 0) & 0xffff, {
       onPending: () => this.#handler.onPending(),
-      onLocalEnd: (stream) => this.#localEnded(stream),
-      onGone: (stream) => this.#streams.delete(stream.sequence),
-      onWritable: (stream) => this.#call(stream, () => stream.handler.onWritable?.()),
+      onLocalEnd: (stream) => this.#streams.localEnded(stream),
+      onGone: (stream) => this.#streams.delete(stream),
+      onWritable: (stream) => this.#streams.call(stream, () => stream.handler.onWritable?.()),
+      onTouched: (stream) => this.#streams.touched(stream),
     });
   }
 
@@ -84,6 +93,23 @@ export class Session {
   /** Whether {@link Session.pull} has something to give. */
   get pending(): boolean {
     return this.#sender.pending;
+  }
+
+  /** What readers have not taken keeps others from being sent anything: {@link Session.relieve} about once a second while it does. */
+  get congested(): boolean {
+    return this.#streams.isCongested(this.#sender.held);
+  }
+
+  /** Ends the streams whose readers have taken nothing for longest, until the session is not congested or the rest still reads. Returns how many. */
+  relieve(): number {
+    let ended = 0;
+    while (this.congested && this.#streams.endStalled()) ended++;
+    return ended;
+  }
+
+  /** The adapter knows how long a question and its answer take, ms. The plane measures that by its streams itself. */
+  sampleRoundTrip(ms: number): void {
+    this.#streams.sampleRoundTrip(ms);
   }
 
   /**
@@ -125,9 +151,9 @@ export class Session {
     if (this.#sender.queuedBytes >= SESSION_QUEUE_MAX) {
       throw new ProtocolError(ProtocolCode.OVERLOADED, 'too much waits to be sent on this tunnel');
     }
-    const sequence = this.#lastSequence === 0 ? 1 : this.#lastSequence + 2;
-    this.#lastSequence = sequence;
-    const stream = this.#add(kind, this.#sender.incarnation, sequence, handler, false);
+    const sequence = this.#streams.lastSequence === 0 ? 1 : this.#streams.lastSequence + 2;
+    this.#streams.lastSequence = sequence;
+    const stream = this.#add(kind, sequence, handler, false);
     const payload = new Uint8Array(1 + head.byteLength);
     payload[0] = kind;
     payload.set(head, 1);
@@ -158,19 +184,9 @@ export class Session {
     this.#end(null, reason);
   }
 
-  #add(kind: StreamKind, incarnation: number, sequence: number, handler: StreamHandler, opened: boolean): Stream {
-    const stream = new Stream({
-      kind,
-      incarnation,
-      sequence,
-      handler,
-      opened,
-      sender: this.#sender,
-      sendWindow: this.#peer?.streamWindow ?? 0,
-      receiveWindow: this.#local.streamWindow,
-    });
-    this.#streams.set(sequence, stream);
-    return stream;
+  #add(kind: StreamKind, sequence: number, handler: StreamHandler, opened: boolean): Stream {
+    const sendWindow = this.#peer?.streamWindow ?? 0;
+    return this.#streams.add(this.#sender, { kind, sequence, handler, opened, sendWindow });
   }
 
   #take(frame: Frame): void {
@@ -213,7 +229,7 @@ export class Session {
       this.#granted(frame, null);
       return;
     }
-    if (frame.sequence > this.#lastSequence || frame.sequence % 2 === 0)
+    if (frame.sequence > this.#streams.lastSequence || frame.sequence % 2 === 0)
       throw violation('a frame for a stream never opened');
     const stream = this.#streams.get(frame.sequence);
     if (stream?.opened === false) throw violation('a frame for a stream not opened yet');
@@ -237,11 +253,11 @@ export class Session {
         return;
       case FrameType.END:
         this.#checkBody(stream);
-        this.#remoteEnded(stream, frame.payload);
+        this.#streams.remoteEnded(stream, frame.payload);
         return;
       case FrameType.RESET: {
         const { code, reason } = decodeCode(frame.payload);
-        this.#drop(stream, code, reason);
+        this.#streams.drop(stream, code, reason);
         return;
       }
       case FrameType.WINDOW:
@@ -254,8 +270,9 @@ export class Session {
   #opened(frame: Frame): void {
     if (this.#role === 'plane') throw violation('OPEN from the agent');
     if (frame.incarnation !== this.#sender.incarnation) this.#startIncarnation(frame.incarnation);
-    if (frame.sequence % 2 === 0 || frame.sequence <= this.#lastSequence) throw violation('OPEN of a used sequence');
-    this.#lastSequence = frame.sequence;
+    if (frame.sequence % 2 === 0 || frame.sequence <= this.#streams.lastSequence)
+      throw violation('OPEN of a used sequence');
+    this.#streams.lastSequence = frame.sequence;
     const kind = frame.payload[0];
     if (!isStreamKind(kind)) {
       this.#refuse(frame, ProtocolCode.UNSUPPORTED, 'unknown stream kind');
@@ -269,9 +286,9 @@ export class Session {
       this.#refuse(frame, ProtocolCode.OVERLOADED, 'too many streams');
       return;
     }
-    const stream = this.#add(kind, frame.incarnation, frame.sequence, IGNORED, true);
-    this.#call(stream, () => this.#handler.onOpen(stream, frame.payload.subarray(1)));
-    if ((frame.flags & Flag.FIN) !== 0) this.#remoteEnded(stream, NOTHING);
+    const stream = this.#add(kind, frame.sequence, IGNORED, true);
+    this.#streams.call(stream, () => this.#handler.onOpen(stream, frame.payload.subarray(1)));
+    if ((frame.flags & Flag.FIN) !== 0) this.#streams.remoteEnded(stream, NOTHING);
   }
 
   #refuse({ sequence }: Frame, code: ProtocolCode, reason: string): void {
@@ -282,15 +299,17 @@ export class Session {
     if (this.#role === 'agent') throw violation('ACCEPT from the plane');
     if (stream.accepted || stream.headSeen) throw violation('ACCEPT twice, or after HEAD');
     stream.accepted = true;
-    this.#call(stream, () => stream.handler.onAccept?.());
+    this.#streams.answered(stream);
+    this.#streams.call(stream, () => stream.handler.onAccept?.());
   }
 
   #head(stream: Stream, frame: Frame): void {
     if (this.#role === 'agent') throw violation('HEAD from the plane');
     if (stream.headSeen) throw violation('a second HEAD');
     stream.headSeen = true;
-    this.#call(stream, () => stream.handler.onHead?.(frame.payload));
-    if ((frame.flags & Flag.FIN) !== 0) this.#remoteEnded(stream, NOTHING);
+    if (!stream.accepted) this.#streams.answered(stream);
+    this.#streams.call(stream, () => stream.handler.onHead?.(frame.payload));
+    if ((frame.flags & Flag.FIN) !== 0) this.#streams.remoteEnded(stream, NOTHING);
   }
 
   #data(stream: Stream, frame: Frame): void {
@@ -299,31 +318,17 @@ export class Session {
     if (!stream.receiveWindow.received(payload.byteLength)) {
       throw new ProtocolError(ProtocolCode.FLOW_CONTROL, 'more DATA than the stream has credit for');
     }
+    if (payload.byteLength > 0) this.#streams.hold(stream);
     // What a view keeps is its whole buffer, which may hold more than this message. `slice` would be a view again where the message is a Node Buffer.
     const copied = payload.byteLength * MAX_VIEW_RATIO < payload.buffer.byteLength;
-    this.#call(stream, () => stream.handler.onData(copied ? new Uint8Array(payload) : payload, flags));
-    if ((flags & Flag.FIN) !== 0) this.#remoteEnded(stream, NOTHING);
+    this.#streams.call(stream, () => stream.handler.onData(copied ? new Uint8Array(payload) : payload, flags));
+    if ((flags & Flag.FIN) !== 0) this.#streams.remoteEnded(stream, NOTHING);
   }
 
   /** DATA and END follow a HEAD, where the peer owes one, and nothing follows FIN. */
   #checkBody(stream: Stream): void {
     if (this.#role === 'plane' && !stream.headSeen) throw violation('a body before HEAD');
     if (stream.remoteEnded) throw violation('a frame after FIN');
-  }
-
-  #remoteEnded(stream: Stream, payload: Uint8Array): void {
-    stream.remoteEnded = true;
-    this.#call(stream, () => stream.handler.onEnd(payload));
-    this.#finishIfDone(stream);
-  }
-
-  #localEnded(stream: Stream): void {
-    stream.localEnded = true;
-    this.#finishIfDone(stream);
-  }
-
-  #finishIfDone(stream: Stream): void {
-    if (stream.localEnded && stream.remoteEnded) stream.finish();
   }
 
   #granted(frame: Frame, stream: Stream | null): void {
@@ -334,36 +339,10 @@ export class Session {
     if (stream !== null) this.#sender.ready(stream);
   }
 
-  /** A handler's fault costs its own stream; a ProtocolError says with which code. */
-  #call(stream: Stream, verb: () => void): void {
-    if (stream.gone) return;
-    try {
-      verb();
-    } catch (error) {
-      this.#handler.onFault?.(error, stream);
-      if (stream.gone) return;
-      const refused = error instanceof ProtocolError;
-      const code = refused ? error.code : ProtocolCode.INTERNAL;
-      const reason = refused ? error.message : 'internal error';
-      stream.reset(code, reason);
-      quietly(() => stream.handler.onReset(code, reason));
-    }
-  }
-
   #startIncarnation(incarnation: number): void {
-    this.#dropAll(ProtocolCode.CANCELLED, 'the plane has forgotten the stream');
-    this.#lastSequence = 0;
+    this.#streams.startIncarnation();
     this.#sender.startIncarnation(incarnation);
     this.#sender.setWindows(this.#peer?.sessionWindow ?? 0, this.#local.sessionWindow);
-  }
-
-  #drop(stream: Stream, code: number, reason: string): void {
-    stream.release();
-    quietly(() => stream.handler.onReset(code, reason));
-  }
-
-  #dropAll(code: ProtocolCode, reason: string): void {
-    for (const stream of this.#streams.values()) this.#drop(stream, code, reason);
   }
 
   #fail(error: ProtocolError): void {
@@ -375,19 +354,10 @@ export class Session {
   #end(goaway: Uint8Array | null, reason: string): void {
     this.#gate = 'closed';
     this.#sender.end(goaway);
-    this.#dropAll(ProtocolCode.TUNNEL_LOST, reason);
+    this.#streams.dropAll(ProtocolCode.TUNNEL_LOST, reason);
   }
 }
 
 function violation(detail: string): ProtocolError {
   return new ProtocolError(ProtocolCode.PROTOCOL_ERROR, detail);
-}
-
-/** Runs the last verb of a stream that is gone already: there is nothing left that its fault could cost. */
-function quietly(verb: () => void): void {
-  try {
-    verb();
-  } catch {
-    return;
-  }
 }

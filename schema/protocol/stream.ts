@@ -3,6 +3,7 @@ import { encodeCode, encodeCredit } from './encode.ts';
 import { Fifo } from './fifo.ts';
 import { Flag, FrameType, type StreamKind } from './frame.ts';
 import { MAX_DATA_BYTES, MAX_REASON_BYTES, QUEUED_FRAME_BYTES } from './limits.ts';
+import type { Tuning } from './tuning.ts';
 import { ReceiveWindow, SendWindow } from './window.ts';
 
 const NOTHING = new Uint8Array(0);
@@ -21,6 +22,8 @@ export interface StreamHandler {
   onReset(code: number, reason: string): void;
   /** There is room again after {@link Stream.write} returned false. */
   onWritable?(): void;
+  /** The stream's data were not read while others waited for room: it was reset, and what it holds must be dropped, also where the stream was done. */
+  onStalled?(reason: string): void;
 }
 
 /** A frame waiting for its turn. DATA may be longer than one frame; it is cut when it is sent. */
@@ -41,6 +44,8 @@ export interface StreamSender {
   reset(stream: Stream, payload: Uint8Array): void;
   /** Octets of the session's window were consumed by a stream of `incarnation`. */
   consumed(incarnation: number, bytes: number): void;
+  /** The stream's reader took something: it is not what others wait for. */
+  touched(stream: Stream): void;
   /** The stream is over; called once. */
   forget(stream: Stream): void;
 }
@@ -57,6 +62,8 @@ export class Stream {
   readonly sendWindow: SendWindow;
   readonly receiveWindow: ReceiveWindow;
   queuedBytes = 0;
+  /** When its reader last took something, by the session's clock, ms. */
+  touchedAt = 0;
   /** The peer knows the stream. */
   opened: boolean;
   /** ACCEPT and HEAD went by: received on the plane, sent on the agent. */
@@ -78,6 +85,7 @@ export class Stream {
     opened: boolean;
     sendWindow: number;
     receiveWindow: number;
+    tuning: Tuning | null;
   }) {
     this.kind = options.kind;
     this.incarnation = options.incarnation;
@@ -86,7 +94,7 @@ export class Stream {
     this.#sender = options.sender;
     this.opened = options.opened;
     this.sendWindow = new SendWindow(options.sendWindow);
-    this.receiveWindow = new ReceiveWindow(options.receiveWindow);
+    this.receiveWindow = new ReceiveWindow(options.receiveWindow, options.tuning);
   }
 
   /** Unique within a session's life: incarnation × 2^32 + sequence. */
@@ -151,7 +159,11 @@ export class Stream {
   consumed(bytes: number): void {
     const before = this.receiveWindow.held;
     const credit = this.receiveWindow.consumed(bytes);
-    this.#sender.consumed(this.incarnation, before - this.receiveWindow.held);
+    const taken = before - this.receiveWindow.held;
+    if (taken > 0) {
+      this.#sender.consumed(this.incarnation, taken);
+      this.#sender.touched(this);
+    }
     if (credit > 0 && !this.remoteEnded && !this.gone)
       this.#sender.control(FrameType.WINDOW, this.sequence, encodeCredit(credit));
   }
@@ -160,6 +172,7 @@ export class Stream {
   finish(): void {
     if (this.gone) return;
     this.gone = true;
+    this.receiveWindow.release();
     this.#sender.forget(this);
     this.outgoing.clear();
     this.queuedBytes = 0;

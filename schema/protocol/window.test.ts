@@ -3,12 +3,19 @@ import { expect, test } from 'vitest';
 
 import { ReceiveWindow, SendWindow } from './window.ts';
 
-test('credit is reported when a quarter of the window was consumed, and not before', () => {
+test('credit is reported when a quarter of what is not held was consumed, and not before', () => {
   const window = new ReceiveWindow(400);
-  expect(window.received(400)).toBe(true);
-  expect(window.consumed(99)).toBe(0);
-  expect(window.consumed(1)).toBe(100);
-  expect(window.held).toBe(300);
+  expect(window.received(100)).toBe(true);
+  expect(window.consumed(98)).toBe(0);
+  expect(window.consumed(2)).toBe(100);
+  expect(window.held).toBe(0);
+});
+
+test('what is held and never read does not keep the rest of the window from going round', () => {
+  const window = new ReceiveWindow(400);
+  window.received(390);
+  expect(window.consumed(2)).toBe(0);
+  expect(window.consumed(1)).toBe(3);
 });
 
 test('an octet past the window is refused', () => {

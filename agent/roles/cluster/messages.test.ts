@@ -3,7 +3,7 @@ import { ProtocolCode } from '#schema/protocol/codes.ts';
 import { AGENT_LIMITS } from '#schema/protocol/limits.ts';
 import { Budget, Messages } from './messages.ts';
 
-const PART = new Uint8Array(64 * 1024);
+const PART = new Uint8Array(AGENT_LIMITS.streamWindow / 4);
 
 let consumed: number;
 let budget: Budget;

@@ -10,8 +10,11 @@ const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 /** What all streams together may hold beyond their windows, for messages larger than a window: an eighth of the pod's memory. */
 const MAX_BORROWED_BYTES = 32 * 1024 * 1024;
 
-/** A message that has come this far without its end may be larger than the window, and needs more credit to go on. */
-const BORROW_AT_BYTES = AGENT_LIMITS.streamWindow / 2;
+/**
+ * A message that has come this far without its end may be larger than the window, and needs more credit to go on: less than a quarter of the window may be consumed
+ * and not reported (`window.ts`). kubectl's 32 KiB stay below it.
+ */
+const BORROW_AT_BYTES = (AGENT_LIMITS.streamWindow * 3) / 4;
 
 /** A common account of octets. */
 export class Budget {

@@ -136,6 +136,10 @@ export class HttpExchange implements Exchange {
     this.#writable?.();
   }
 
+  onStalled(reason: string): void {
+    this.#fail(new OutriderError('upstream_lost', reason));
+  }
+
   /** Sends the request's content as fast as the tunnel takes it. */
   async pump(body: ReadableStream<Uint8Array>, stream: Stream): Promise<void> {
     const reader = body.getReader();

@@ -1,7 +1,7 @@
 import { ProtocolCode, CLOSE_CODE_BASE, type ProtocolError } from '#schema/protocol/codes.ts';
 import { StreamKind } from '#schema/protocol/frame.ts';
 import { cutReason } from '#schema/protocol/close.ts';
-import { PLANE_LIMITS } from '#schema/protocol/limits.ts';
+import { PLANE_LIMITS, RELIEF_CHECK_MS } from '#schema/protocol/limits.ts';
 import { Session } from '#schema/protocol/session.ts';
 import type { Stream, StreamHandler } from '#schema/protocol/stream.ts';
 import { describeError, log } from '../../log.ts';
@@ -47,6 +47,8 @@ export class Tunnel implements Presence {
   /** Streams that the agent has not answered yet, in the order they were opened. */
   #unanswered: { stream: Stream; openedAt: number }[] = [];
   #watchdog: ReturnType<typeof setTimeout> | null = null;
+  /** Runs while the session is congested. */
+  #relief: ReturnType<typeof setTimeout> | null = null;
   /** When a message last came, epoch ms: pings do not count. */
   #receivedAt = 0;
   /** When anything was last heard, epoch ms; pings are added by the object, which alone can see them. */
@@ -59,6 +61,7 @@ export class Tunnel implements Presence {
     this.#session = new Session({
       role: 'plane',
       local: PLANE_LIMITS,
+      now: Date.now,
       handler: {
         onOpen: () => undefined,
         onHello: (payload) => {
@@ -119,6 +122,15 @@ export class Tunnel implements Presence {
     this.heardAt = now;
     this.#receivedAt = now;
     this.#session.receive(new Uint8Array(message));
+    if (this.#session.congested) this.#relief ??= setTimeout(() => this.#relieve(), RELIEF_CHECK_MS);
+  }
+
+  #relieve(): void {
+    this.#relief = null;
+    if (this.#ended) return;
+    const ended = this.#session.relieve();
+    if (ended > 0) log('warn', 'streams were ended: nobody read them, and others waited', { streams: ended });
+    if (this.#session.congested) this.#relief = setTimeout(() => this.#relieve(), RELIEF_CHECK_MS);
   }
 
   /** @throws ProtocolError as {@link Session.open}. */
@@ -173,7 +185,8 @@ export class Tunnel implements Presence {
   #close(code: ProtocolCode | null, reason: string): void {
     if (this.#ended) return;
     this.#ended = true;
-    if (this.#watchdog !== null) clearTimeout(this.#watchdog);
+    clearTimeout(this.#watchdog);
+    clearTimeout(this.#relief);
     this.#session.close(reason);
     this.#events.onEnded(this, reason);
     if (code !== null) this.#socket.close(CLOSE_CODE_BASE + code, cutReason(reason));
