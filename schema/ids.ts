@@ -20,11 +20,19 @@ export function base32(bytes: Uint8Array): string {
   return out;
 }
 
+/** Drawn ahead: asking costs as much for many octets as for a few, and each request has a name. Used once each. */
+const drawn = new Uint8Array(1024);
+let left = 0;
+
 /** `length` random base32 characters, five bits each. */
 export function randomBase32(length: number): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(length));
   let out = '';
-  for (const byte of bytes) out += ALPHABET.charAt(byte & 31);
+  while (out.length < length) {
+    // Not before the first use: Workers have no randomness while a script is loaded.
+    if (left === 0) left = crypto.getRandomValues(drawn).length;
+    out += ALPHABET.charAt((drawn[--left] ?? 0) & 31);
+    drawn[left] = 0;
+  }
   return out;
 }
 

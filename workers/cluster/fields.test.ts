@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { ACCEPT_ENCODING_HEADER, PRINCIPAL_HEADER, requestFields } from './fields.ts';
+import { PRINCIPAL_HEADER } from './caller.ts';
+import { ACCEPT_ENCODING_HEADER, requestFields } from './fields.ts';
 
 const identity = { user: 'u-aaaaaaaaaa', groups: ['g'], username: 'ada', token: 't-aaaaaaaaaa' };
 const IDENTITY = [

@@ -2,9 +2,9 @@ import { IMPERSONATE_PREFIX, REMOTE_PREFIX } from '#schema/kube/impersonation.ts
 import type { Field } from '#schema/protocol/head.ts';
 import { impersonationFields } from '../authz/impersonate.ts';
 import type { Identity } from '../authz/policy.ts';
+import { PRINCIPAL_HEADER } from './caller.ts';
 
-/** Header fields by which a Worker tells the object what it has found out. The Worker deletes a client's own before it sets them; nothing else can reach an object. */
-export const PRINCIPAL_HEADER = 'outrider-principal';
+/** As {@link PRINCIPAL_HEADER}: the Worker's word to the object. */
 export const ACCEPT_ENCODING_HEADER = 'outrider-accept-encoding';
 export const REQUEST_ID_HEADER = 'x-request-id';
 

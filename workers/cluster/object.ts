@@ -1,6 +1,5 @@
 import { DurableObject } from 'cloudflare:workers';
-import { base64url } from 'jose';
-import { AccessSnapshot, AgentPrincipal, Principal } from '#schema/access.ts';
+import { AccessSnapshot, type Principal } from '#schema/access.ts';
 import { OutriderError, unknownCluster } from '#schema/errors.ts';
 import { ProtocolCode, ProtocolError } from '#schema/protocol/codes.ts';
 import { encodeRequestHead, type RequestHead } from '#schema/protocol/head.ts';
@@ -11,7 +10,8 @@ import { problemResponse } from '../problem.ts';
 import { statusOfError } from '../status.ts';
 import { recordConnection } from '../store/clusters.ts';
 import { Access } from './access.ts';
-import { PRINCIPAL_HEADER, REQUEST_ID_HEADER, requestFields } from './fields.ts';
+import { readAgent, readCaller } from './caller.ts';
+import { REQUEST_ID_HEADER, requestFields } from './fields.ts';
 import { LiveRequests } from './live.ts';
 import { Sockets, type ClusterStatus } from './sockets.ts';
 import { Storage } from './storage.ts';
@@ -19,7 +19,7 @@ import { serveHttp } from './streams/http.ts';
 import { Spill } from './streams/spill.ts';
 import { serveUpgrade } from './streams/upgrade.ts';
 import { isObjectOf } from './stub.ts';
-import { CONNECT_PATH, proxyUrl } from './target.ts';
+import { isDial, proxyUrl } from './target.ts';
 import type { Settled } from './tunnels/attachment.ts';
 
 /** One downstream cluster: its tunnels, its access snapshot, and every request to it. A switchboard; the parts do the work. */
@@ -56,14 +56,14 @@ export class Cluster extends DurableObject<Env> {
 
   override async fetch(request: Request): Promise<Response> {
     const requestId = request.headers.get(REQUEST_ID_HEADER) ?? '';
-    const dial = new URL(request.url).pathname === CONNECT_PATH;
+    const dial = isDial(request.url);
     try {
       if (dial) {
-        const agent = readHeader(request, AgentPrincipal);
+        const agent = readAgent(request.headers);
         this.#isFor(agent.cluster);
         return this.#sockets.accept(agent);
       }
-      return await this.#proxy(request, readHeader(request, Principal), requestId);
+      return await this.#proxy(request, readCaller(request.headers), requestId);
     } catch (error) {
       if (!(error instanceof OutriderError)) log('error', 'request failed', { requestId, error: describeError(error) });
       // Agents read problems (RFC 9457), kubectl reads a Status.
@@ -164,11 +164,4 @@ function requestHead(head: RequestHead): Uint8Array {
     }
     throw new OutriderError('bad_request', `the request cannot be sent on: ${error.message}`);
   }
-}
-
-/** What the Worker found out about the caller: it checked the signature, and no one else can call an object. */
-function readHeader<T>(request: Request, schema: { parse(value: unknown): T }): T {
-  const text = request.headers.get(PRINCIPAL_HEADER);
-  if (text === null) throw new OutriderError('unauthenticated', 'the request names no caller');
-  return schema.parse(JSON.parse(new TextDecoder().decode(base64url.decode(text))));
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseProxyUrl, proxyUrl } from './target.ts';
+import { isDial, parseProxyUrl, pathOf, proxyUrl } from './target.ts';
 
 const ORIGIN = 'https://outrider.example.com';
 
@@ -30,3 +30,22 @@ test.each([
   expect(parseProxyUrl(ORIGIN + path)).toBeNull();
   expect(() => proxyUrl(ORIGIN + path)).toThrow('the path is /k8s/clusters/');
 });
+
+test.each([
+  ['/connect/tunnel', true],
+  ['/connect/tunnel?a=b', true],
+  ['/connect/tunnel#a', true],
+  ['/connect/tunnel/', false],
+  ['/?/connect/tunnel', false],
+  ['/k8s/clusters/c-1/connect/tunnel', false],
+  ['', false],
+])('an agent dials at %s: %s', (path, expected) => {
+  expect(isDial(ORIGIN + path)).toBe(expected);
+});
+
+test.each(['', '/', '/a/b', '/a%2Fb', '//a', '/a?b#c', '/a#b?c', '?a', '/a?b/c'])(
+  'the path of %s is what URL says',
+  (rest) => {
+    expect(pathOf(new URL(ORIGIN + rest).href)).toBe(new URL(ORIGIN + rest).pathname);
+  },
+);

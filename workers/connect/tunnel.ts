@@ -1,9 +1,9 @@
-import { base64url } from 'jose';
 import type { AgentPrincipal } from '#schema/access.ts';
 import { OutriderError, unknownCluster } from '#schema/errors.ts';
 import { verifyAgentCredential } from '../authn/agent-credential.ts';
 import { bearerToken } from '../authn/bearer.ts';
-import { PRINCIPAL_HEADER, REQUEST_ID_HEADER } from '../cluster/fields.ts';
+import { PRINCIPAL_HEADER, writeAgent } from '../cluster/caller.ts';
+import { REQUEST_ID_HEADER } from '../cluster/fields.ts';
 import { clusterObject } from '../cluster/stub.ts';
 import type { Config } from '../env.ts';
 import { describeError, log } from '../log.ts';
@@ -24,7 +24,7 @@ export async function dialTunnel(request: Request, env: Env, config: Config, req
   if (stub === null) throw unknownCluster();
   const headers = new Headers(request.headers);
   headers.delete('authorization');
-  headers.set(PRINCIPAL_HEADER, base64url.encode(JSON.stringify(agent)));
+  headers.set(PRINCIPAL_HEADER, writeAgent(agent));
   headers.set(REQUEST_ID_HEADER, requestId);
   return await stub.fetch(new Request(request, { headers }));
 }

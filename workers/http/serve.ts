@@ -3,7 +3,7 @@ import { randomBase32 } from '#schema/ids.ts';
 import { announcedCommit, type Announced } from '../access/commit.ts';
 import type { Deps } from '../api/handler.ts';
 import { clusterObject, newClusterId } from '../cluster/stub.ts';
-import { CONNECT_PATH } from '../cluster/target.ts';
+import { CONNECT_PATH, pathOf } from '../cluster/target.ts';
 import { dialTunnel } from '../connect/tunnel.ts';
 import { readConfig, type Config } from '../env.ts';
 import { describeError, loggablePath, logRequest } from '../log.ts';
@@ -21,7 +21,7 @@ const app = createApp();
 /** Every request of the plane. `/k8s` and tunnels go their own way first: nothing of the management API is in the way of kubectl. */
 export async function serve(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
   const requestId = randomBase32(REQUEST_ID_LENGTH);
-  const { pathname } = new URL(request.url);
+  const pathname = pathOf(request.url);
   const forKubectl = pathname.startsWith('/k8s/');
   try {
     const config = await readConfig(env);

@@ -4,11 +4,9 @@ import { IMPERSONATE_PREFIX, REMOTE_PREFIX } from '#schema/kube/impersonation.ts
 import { splitProtocols } from '../authn/bearer.ts';
 import { ACCEPT_ENCODING_HEADER } from '../cluster/fields.ts';
 
-/** RFC 9110 §5.6.2 `token`, in lower case. */
-const FIELD_NAME = /^[a-z0-9!#$%&'*+.^_`|~-]+$/;
-
 /** Fields that say who is calling, or from where, to someone who believes them; and what browsers add for the plane's own origin. */
-const NOT_FOR_CLUSTERS = [
+const NOT_FOR_CLUSTERS: ReadonlySet<string> = new Set([
+  ...HOP_BY_HOP,
   'authorization',
   'cookie',
   'expect',
@@ -19,10 +17,12 @@ const NOT_FOR_CLUSTERS = [
   'x-client-ip',
   'x-real-ip',
   'x-request-id',
-];
+]);
 
 /** Prefixes of the same kind: the aggregation layer's identity, the platform's own fields, ours. */
-const NOT_FOR_CLUSTERS_PREFIXES = [REMOTE_PREFIX, 'x-forwarded-', 'cf-', 'cdn-', 'outrider-', 'sec-fetch-', 'sec-ch-'];
+const NOT_FOR_CLUSTERS_PREFIX = new RegExp(
+  `^(?:${[REMOTE_PREFIX, 'x-forwarded-', 'cf-', 'cdn-', 'outrider-', 'sec-fetch-', 'sec-ch-'].join('|')})`,
+);
 
 /**
  * A client's header fields as the cluster's object may see them: nothing that names an identity or belongs to one hop.
@@ -30,25 +30,29 @@ const NOT_FOR_CLUSTERS_PREFIXES = [REMOTE_PREFIX, 'x-forwarded-', 'cf-', 'cdn-',
  * @throws OutriderError impersonation_refused for any `Impersonate-*`: dropping it in silence would run `--as=viewer delete` with full rights.
  */
 export function scrubbed(from: Headers, facts: { websocket: boolean; acceptEncoding: string | null }): Headers {
-  const headers = new Headers(from);
-  for (const name of from.keys()) {
+  const named = namedByConnection(from.get('connection'));
+  const fields: [string, string][] = [];
+  for (const field of from) {
+    const [name] = field;
     if (name.startsWith(IMPERSONATE_PREFIX)) {
       throw new OutriderError(
         'impersonation_refused',
         `the header ${name} is not granted to anybody on this plane; leave out --as`,
       );
     }
-    if (NOT_FOR_CLUSTERS_PREFIXES.some((prefix) => name.startsWith(prefix))) headers.delete(name);
+    if (!NOT_FOR_CLUSTERS.has(name) && !named.has(name) && !NOT_FOR_CLUSTERS_PREFIX.test(name)) fields.push(field);
   }
-  // What is no field name `Headers` would refuse.
-  const named = connectionNamed(headers.get('connection') ?? '').filter((name) => FIELD_NAME.test(name));
-  for (const name of named) headers.delete(name);
-  for (const name of HOP_BY_HOP) headers.delete(name);
-  for (const name of NOT_FOR_CLUSTERS) headers.delete(name);
+  const headers = new Headers(fields);
   passProtocols(headers);
   if (facts.websocket) headers.set('upgrade', 'websocket');
   if (facts.acceptEncoding !== null) headers.set(ACCEPT_ENCODING_HEADER, facts.acceptEncoding);
   return headers;
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+function namedByConnection(value: string | null): ReadonlySet<string> {
+  return value === null ? NONE : new Set(connectionNamed(value));
 }
 
 /** The bearer subprotocol ends here: it is a credential of the plane. */

@@ -1,8 +1,7 @@
-import { base64url } from 'jose';
-import type { Principal } from '#schema/access.ts';
 import { OutriderError, unknownCluster } from '#schema/errors.ts';
 import { authenticate } from '../authn/bearer.ts';
-import { PRINCIPAL_HEADER, REQUEST_ID_HEADER } from '../cluster/fields.ts';
+import { PRINCIPAL_HEADER, writeCaller } from '../cluster/caller.ts';
+import { REQUEST_ID_HEADER } from '../cluster/fields.ts';
 import { clusterObject } from '../cluster/stub.ts';
 import { proxyUrl } from '../cluster/target.ts';
 import type { Config } from '../env.ts';
@@ -36,9 +35,9 @@ async function proxy(request: Request, env: Env, config: Config, requestId: stri
     throw new OutriderError('unknown_cluster', `there is no cluster ${JSON.stringify(parsed.cluster.slice(0, 64))}`);
   }
   const headers = scrubbed(request.headers, { websocket, acceptEncoding: acceptEncoding(request) });
-  headers.set(PRINCIPAL_HEADER, encodePrincipal(principal));
+  headers.set(PRINCIPAL_HEADER, writeCaller(principal));
   headers.set(REQUEST_ID_HEADER, requestId);
-  const response = await ask(env, config, parsed.cluster, new Request(request, { headers, redirect: 'manual' }));
+  const response = await ask(env, config, parsed.cluster, request, headers);
   return isSpdySession(request.method, parsed.target) ? await answerSpdy(response, requestId) : response;
 }
 
@@ -46,13 +45,14 @@ async function proxy(request: Request, env: Env, config: Config, requestId: stri
  * Asks the cluster's object; once more, with a new stub, where a deploy reset it before it answered a request without effect (RFC 9110 §9.2.2 lets a proxy
  * repeat those). What never reached the object the platform repeats by itself.
  */
-async function ask(env: Env, config: Config, cluster: string, request: Request): Promise<Response> {
-  const repeatable = request.body === null && SAFE.has(request.method) && !request.headers.has('upgrade');
+async function ask(env: Env, config: Config, cluster: string, request: Request, headers: Headers): Promise<Response> {
+  const { url, method, body, signal } = request;
+  const repeatable = body === null && SAFE.has(method) && !headers.has('upgrade');
   for (let attempt = 1; ; attempt++) {
     const stub = await clusterObject(env, config, cluster);
     if (stub === null) throw unknownCluster();
     try {
-      return await stub.fetch(repeatable ? request.clone() : request);
+      return await stub.fetch(url, { method, headers, body, signal, redirect: 'manual' });
     } catch (error) {
       log('warn', "the cluster's object failed", { cluster, attempt, error: describeError(error) });
       if (isOverloaded(error)) {
@@ -82,8 +82,4 @@ function refuseForeignOrigin(request: Request, config: Config): void {
 function acceptEncoding(request: Request): string | null {
   const original = request.cf?.['clientAcceptEncoding'];
   return typeof original === 'string' ? original : request.headers.get('accept-encoding');
-}
-
-function encodePrincipal(principal: Principal): string {
-  return base64url.encode(JSON.stringify(principal));
 }

@@ -25,6 +25,9 @@ export interface TunnelSocket {
   close(code: number, reason: string): void;
 }
 
+/** A turn later, for less than the platform's `queueMicrotask` costs. */
+const RESOLVED = Promise.resolve();
+
 const CAPABILITIES: Record<StreamKind, string> = {
   [StreamKind.HTTP]: 'http',
   [StreamKind.UPGRADE]: 'upgrade',
@@ -196,11 +199,13 @@ export class Tunnel implements Presence {
   #schedule(): void {
     if (this.#flushing || this.#ended) return;
     this.#flushing = true;
-    queueMicrotask(() => {
-      this.#flushing = false;
-      if (!this.#ended) this.#flush();
-    });
+    void RESOLVED.then(this.#turn);
   }
+
+  readonly #turn = (): void => {
+    this.#flushing = false;
+    if (!this.#ended) this.#flush();
+  };
 
   /** Sends all that credit allows: a Worker's WebSocket has no backpressure to wait for, so the windows alone bound what is under way. */
   #flush(): void {
