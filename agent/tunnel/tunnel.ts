@@ -11,6 +11,7 @@ import { Session, type SessionHandler } from '#schema/protocol/session.ts';
 import type { Stream } from '#schema/protocol/stream.ts';
 import { describeError, type Logger } from '../log.ts';
 import type { AgentMetrics } from '../metrics.ts';
+import { MessageBuffers } from './buffers.ts';
 import { type Claim, Handshake, prove } from './handshake.ts';
 
 /** What may wait in the socket. More would sit there in order, and interactive frames behind it; less would leave a fast line idle. */
@@ -59,6 +60,7 @@ export class Tunnel implements SessionHandler {
   readonly #socket: WebSocket;
   readonly #session: Session;
   readonly #handshake = new Handshake();
+  readonly #buffers = new MessageBuffers();
   readonly #helloTimer: NodeJS.Timeout;
   readonly #pingTimer: NodeJS.Timeout;
   /** Runs while the session is congested. */
@@ -191,13 +193,14 @@ export class Tunnel implements SessionHandler {
       // The callback of a send before this one goes on.
       return;
     }
-    const message = this.#session.pull();
+    const message = this.#session.pull(undefined, this.#buffers.take);
     if (message === null) {
       this.#closeIfDrained();
       return;
     }
     this.#options.metrics.sent(message.byteLength);
     socket.send(message, () => {
+      this.#buffers.give(message);
       if (this.#session.pending) this.onPending();
     });
     if (this.#session.pending) this.onPending();

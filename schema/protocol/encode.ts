@@ -2,6 +2,11 @@ import { FRAME_HEADER_BYTES } from './frame.ts';
 
 const EMPTY = new Uint8Array(0);
 
+/** Gives the buffer of a message: at least as long as asked, and nobody else's until its owner says so. */
+export type Allocate = (bytes: number) => Uint8Array<ArrayBuffer>;
+
+const fresh: Allocate = (bytes) => new Uint8Array(bytes);
+
 /** A message under construction: frames are noted by reference and copied once, in {@link finish}. */
 export class Batch {
   #heads: number[] = [];
@@ -20,9 +25,9 @@ export class Batch {
     this.#size += FRAME_HEADER_BYTES + payload.byteLength;
   }
 
-  /** The message: all frames in one new buffer. */
-  finish(): Uint8Array<ArrayBuffer> {
-    const message = new Uint8Array(this.#size);
+  /** The message: all frames in one buffer. */
+  finish(allocate: Allocate = fresh): Uint8Array<ArrayBuffer> {
+    const message = allocate(this.#size).subarray(0, this.#size);
     let at = 0;
     for (let i = 0; i < this.#payloads.length; i++) {
       const payload = this.#payloads[i] ?? EMPTY;

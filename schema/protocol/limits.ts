@@ -1,4 +1,5 @@
 /** Every number of the tunnel protocol, with its reason. Octets unless said otherwise. */
+import { FRAME_HEADER_BYTES } from './frame.ts';
 
 /** DATA payload: large enough to carry bulk at memory speed, small enough that an interactive frame waits for little (README "Fairness"). */
 export const MAX_DATA_BYTES = 64 * 1024;
@@ -24,8 +25,8 @@ export const MAX_UNKNOWN_BYTES = MAX_DATA_BYTES;
 /** Below this much queued a stream is interactive and goes before bulk streams. */
 export const INTERACTIVE_BYTES = 16 * 1024;
 
-/** What a bulk stream sends in one turn. */
-export const BULK_TURN_BYTES = 32 * 1024;
+/** What a bulk stream sends in one turn: a whole frame, which is a message (see {@link PULL_BYTES}). */
+export const BULK_TURN_BYTES = MAX_DATA_BYTES;
 
 /** After this much interactive payload a bulk stream gets a turn, so that many small streams cannot starve it. */
 export const INTERACTIVE_BURST_BYTES = 256 * 1024;
@@ -126,8 +127,11 @@ export const MAX_CONTROL_FRAMES = 16 * 1024;
  */
 export const MAX_VIEW_RATIO = 2;
 
-/** One message of {@link Session.pull} unless asked otherwise: large enough to batch, small enough that the socket's buffer stays short. */
-export const PULL_BYTES = 256 * 1024;
+/**
+ * One message of {@link Session.pull} unless asked otherwise: a full DATA frame. Smaller ones cost a wake of the object each; larger ones hold several frames, each of which has to be
+ * copied out ({@link MAX_VIEW_RATIO}), and keep the receiver waiting for their end.
+ */
+export const PULL_BYTES = MAX_DATA_BYTES + FRAME_HEADER_BYTES;
 
 /** Sequences are 32 bits; past this a tunnel drains and the agent dials again, long before they wrap. */
 export const LAST_SEQUENCE = 0x7fff_ffff;

@@ -1,4 +1,4 @@
-import { Batch, encodeCredit } from './encode.ts';
+import { type Allocate, Batch, encodeCredit } from './encode.ts';
 import { Fifo } from './fifo.ts';
 import { Flag, FRAME_HEADER_BYTES, FrameType } from './frame.ts';
 import {
@@ -43,6 +43,7 @@ export interface SenderEvents {
  */
 export class Sender implements StreamSender {
   incarnation: number;
+  life = 0;
   readonly #control = new Fifo<Control>();
   /** Streams whose OPEN waits, in the order of their sequences, which the wire must keep. */
   readonly #opening = new Set<Stream>();
@@ -77,6 +78,7 @@ export class Sender implements StreamSender {
   /** Forgets everything of an incarnation that has ended, but for what belongs to the session. */
   startIncarnation(incarnation: number): void {
     this.incarnation = incarnation;
+    this.life++;
     this.#control.filter((c) => c.type === FrameType.HELLO || c.type === FrameType.GOAWAY);
   }
 
@@ -121,9 +123,9 @@ export class Sender implements StreamSender {
     return this.#received.held;
   }
 
-  consumed(incarnation: number, bytes: number): void {
+  consumed(life: number, bytes: number): void {
     // The windows were whole again when the incarnation ended; what an old stream still held is not in them.
-    if (incarnation !== this.incarnation) return;
+    if (life !== this.life) return;
     const credit = this.#received.consumed(bytes);
     if (credit > 0) this.control(FrameType.WINDOW, 0, encodeCredit(credit));
   }
@@ -201,7 +203,7 @@ export class Sender implements StreamSender {
    * The next message; null when nothing may be sent now. It has at most `maxBytes` octets, unless it is one frame that is larger and cannot
    * be cut.
    */
-  pull(maxBytes = PULL_BYTES): Uint8Array<ArrayBuffer> | null {
+  pull(maxBytes = PULL_BYTES, allocate?: Allocate): Uint8Array<ArrayBuffer> | null {
     const batch = new Batch();
     const limit = Math.max(1, Math.min(maxBytes, MAX_MESSAGE_BYTES));
     this.#takeControl(batch, limit);
@@ -210,7 +212,7 @@ export class Sender implements StreamSender {
       if (stream === undefined || !this.#turn(stream, batch, limit)) break;
     }
     this.#wake();
-    return batch.size === 0 ? null : batch.finish();
+    return batch.size === 0 ? null : batch.finish(allocate);
   }
 
   #takeControl(batch: Batch, limit: number): void {

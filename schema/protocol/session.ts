@@ -1,6 +1,6 @@
 import { ProtocolCode, ProtocolError } from './codes.ts';
 import { decodeCode, decodeCredit, decodeFrames } from './decode.ts';
-import { encodeCode } from './encode.ts';
+import { type Allocate, encodeCode } from './encode.ts';
 import { FIRST_OPTIONAL_TYPE, Flag, FrameType, isStreamKind, type Frame, type StreamKind } from './frame.ts';
 import {
   LAST_SEQUENCE,
@@ -173,9 +173,9 @@ export class Session {
     }
   }
 
-  /** The next message to send, of about `maxBytes` octets at most; null when there is none, or no credit. */
-  pull(maxBytes?: number): Uint8Array<ArrayBuffer> | null {
-    return this.#sender.pull(maxBytes);
+  /** The next message to send, of about `maxBytes` octets at most, in a buffer of `allocate`'s; null when there is none, or no credit. */
+  pull(maxBytes?: number, allocate?: Allocate): Uint8Array<ArrayBuffer> | null {
+    return this.#sender.pull(maxBytes, allocate);
   }
 
   /** The socket is gone: every stream hears TUNNEL_LOST, and nothing is sent any more. */
@@ -238,7 +238,7 @@ export class Session {
       throw new ProtocolError(ProtocolCode.FLOW_CONTROL, 'more DATA than the session has credit for');
     }
     if (stream === undefined) {
-      if (frame.type === FrameType.DATA) this.#sender.consumed(frame.incarnation, bytes);
+      if (frame.type === FrameType.DATA) this.#sender.consumed(this.#sender.life, bytes);
       return;
     }
     switch (frame.type) {

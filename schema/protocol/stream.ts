@@ -42,8 +42,10 @@ export interface StreamSender {
   /** Queues a frame of the current incarnation that needs no credit and goes before all others. */
   control(type: number, sequence: number, payload: Uint8Array): void;
   reset(stream: Stream, payload: Uint8Array): void;
-  /** Octets of the session's window were consumed by a stream of `incarnation`. */
-  consumed(incarnation: number, bytes: number): void;
+  /** Which of the incarnations it has seen this is: unlike their numbers, these do not come round again. */
+  readonly life: number;
+  /** Octets of the session's window were consumed by a stream of `life`. */
+  consumed(life: number, bytes: number): void;
   /** The stream's reader took something: it is not what others wait for. */
   touched(stream: Stream): void;
   /** The stream is over; called once. */
@@ -75,6 +77,7 @@ export class Stream {
   /** Our FIN is queued: nothing may follow. */
   #ending = false;
   readonly #sender: StreamSender;
+  readonly #life: number;
 
   constructor(options: {
     kind: StreamKind;
@@ -92,6 +95,7 @@ export class Stream {
     this.sequence = options.sequence;
     this.handler = options.handler;
     this.#sender = options.sender;
+    this.#life = options.sender.life;
     this.opened = options.opened;
     this.sendWindow = new SendWindow(options.sendWindow);
     this.receiveWindow = new ReceiveWindow(options.receiveWindow, options.tuning);
@@ -161,7 +165,7 @@ export class Stream {
     const credit = this.receiveWindow.consumed(bytes);
     const taken = before - this.receiveWindow.held;
     if (taken > 0) {
-      this.#sender.consumed(this.incarnation, taken);
+      this.#sender.consumed(this.#life, taken);
       this.#sender.touched(this);
     }
     if (credit > 0 && !this.remoteEnded && !this.gone)

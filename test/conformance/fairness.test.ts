@@ -61,7 +61,7 @@ describe('a bulk stream', () => {
     let others = 0;
     for (let message = 0; message < 50; message++) {
       for (const { agent } of small) if (agent.stream?.queued === 0) agent.stream.write(new Uint8Array(1000));
-      const list = next(world.link.agent);
+      const list = next(world.link.agent, 4 * BULK_TURN_BYTES);
       const mine = list.filter((frame) => frame.sequence === bulk?.agent.stream?.sequence);
       others += list.length - mine.length;
       if (mine.length > 0) others = 0;
@@ -102,7 +102,7 @@ test('a message of an upgrade stream that is cut says TEXT on every piece, and i
   const { plane } = world.open();
   world.link.run();
   plane.stream?.write(new Uint8Array(BULK_TURN_BYTES * 2 + 1), Flag.TEXT | Flag.MESSAGE_END);
-  const flags = next(world.link.plane).map((frame) => frame.flags);
+  const flags = next(world.link.plane, 4 * BULK_TURN_BYTES).map((frame) => frame.flags);
   expect(flags).toEqual([Flag.TEXT, Flag.TEXT, Flag.TEXT | Flag.MESSAGE_END]);
 });
 
@@ -124,8 +124,8 @@ test('a large head that does not fit behind others is first in the next message'
   world.link.run();
   for (const { agent } of pairs) agent.stream?.write(new Uint8Array(1024 * 1024));
   late.agent.stream?.head(utf8(`200\nx:${'a'.repeat(30_000)}`));
-  // 40,000 octets are a turn and a bit: the head never fits behind a turn.
-  const messages = Array.from({ length: 3 }, () => next(world.link.agent, 40_000));
+  // A turn and a bit: the head never fits behind a turn.
+  const messages = Array.from({ length: 3 }, () => next(world.link.agent, BULK_TURN_BYTES + 10_000));
   expect(messages.at(-1)?.[0]).toMatchObject({ type: FrameType.HEAD, sequence: late.agent.stream?.sequence });
 });
 

@@ -1,12 +1,20 @@
 import { describe, expect, test } from 'vitest';
 
 import { ProtocolCode } from '#schema/protocol/codes.ts';
-import { FrameType } from '#schema/protocol/frame.ts';
-import { Session } from '#schema/protocol/session.ts';
+import { Flag, FrameType } from '#schema/protocol/frame.ts';
+import { Session, type SessionHandler } from '#schema/protocol/session.ts';
+import type { Stream } from '#schema/protocol/stream.ts';
 import { frames, LIMITS, utf8 } from './link.ts';
 import { body, expectWholeCredit, Owner, World } from './owner.ts';
 
 const { CANCELLED, DRAIN } = ProtocolCode;
+const SILENT: SessionHandler = {
+  onOpen: () => undefined,
+  onHello: () => undefined,
+  onGoaway: () => undefined,
+  onPending: () => undefined,
+  onError: () => undefined,
+};
 const NARROW = { streamWindow: 1000, sessionWindow: 1000, maxStreams: 64 };
 
 /** A world whose plane was evicted with a half-done exchange on its way; what the agent sent last is not delivered yet. */
@@ -162,4 +170,25 @@ test('a stream number is never used twice in a session that outlives its planes'
     world.link.evictPlane(incarnation);
   }
   expect(ids.size).toBe(15);
+});
+
+test('when the number of an incarnation comes round again, what its first bearer still held is not credit of the second', () => {
+  const agent = new Session({
+    role: 'agent',
+    local: NARROW,
+    handler: { ...SILENT, onOpen: (stream) => held.push(stream) },
+  });
+  const held: Stream[] = [];
+  agent.settle(NARROW);
+  const open = (incarnation: number): void =>
+    agent.receive(frames([FrameType.OPEN, 0, incarnation, 1, utf8('\u0001GET /')]));
+  open(1);
+  agent.receive(frames([FrameType.DATA, Flag.FIN, 1, 1, body(1, 0, 900)]));
+  held[0]?.head(utf8('200'), true);
+  agent.pull();
+  open(2);
+  open(1);
+  agent.receive(frames([FrameType.DATA, 0, 1, 1, body(1, 0, 900)]));
+  held[0]?.consumed(900);
+  expect(agent.pull()).toBeNull();
 });

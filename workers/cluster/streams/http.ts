@@ -2,6 +2,7 @@ import { OutriderError } from '#schema/errors.ts';
 import { codeName, ProtocolCode } from '#schema/protocol/codes.ts';
 import { StreamKind } from '#schema/protocol/frame.ts';
 import { decodeResponseHead, type ResponseHead } from '#schema/protocol/head.ts';
+import { MAX_DATA_BYTES, MAX_VIEW_RATIO } from '#schema/protocol/limits.ts';
 import type { Stream } from '#schema/protocol/stream.ts';
 import type { LiveRequest } from '../live.ts';
 import { ByteQueue } from './byte-queue.ts';
@@ -146,16 +147,17 @@ export class HttpExchange implements Exchange {
 
   /** Sends the request's content as fast as the tunnel takes it. */
   async pump(body: ReadableStream<Uint8Array>, stream: Stream): Promise<void> {
-    const reader = body.getReader();
+    // By default the platform gives 4 KiB at a time, each a promise.
+    const reader = body.getReader({ mode: 'byob' });
     try {
       for (;;) {
-        const { done, value } = await reader.read();
+        const { done, value } = await reader.read(new Uint8Array(MAX_DATA_BYTES));
         if (stream.done) break;
-        if (done) {
+        if (done || value === undefined) {
           stream.end();
           return;
         }
-        if (!stream.write(value)) await new Promise<void>((resolve) => (this.#writable = resolve));
+        if (!stream.write(compact(value))) await new Promise<void>((resolve) => (this.#writable = resolve));
       }
       await reader.cancel('the response is complete');
     } catch {
@@ -239,4 +241,9 @@ export class HttpExchange implements Exchange {
     this.#outbound.signal.removeEventListener('abort', this.#clientGone);
     this.#writable?.();
   }
+}
+
+/** Octets that wait must not keep much more memory than they are. */
+function compact(data: Uint8Array): Uint8Array {
+  return data.byteLength * MAX_VIEW_RATIO < data.buffer.byteLength ? data.slice() : data;
 }
