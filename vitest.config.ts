@@ -46,12 +46,12 @@ export default defineConfig({
       },
       {
         // What both ends of the tunnel must agree on, in Node …
-        test: { ...common, name: 'conformance', include: ['test/conformance/**/*.test.ts'] },
+        test: { ...common, name: 'conformance', include: ['test/{conformance,fuzz}/**/*.test.ts'] },
       },
       {
         // … and the same files inside workerd.
         plugins: [workerd()],
-        test: { ...common, name: 'conformance-workerd', include: ['test/conformance/**/*.test.ts'] },
+        test: { ...common, name: 'conformance-workerd', include: ['test/{conformance,fuzz}/*.test.ts'] },
       },
       {
         plugins: [workerd()],

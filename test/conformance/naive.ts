@@ -30,26 +30,38 @@ export function naiveEncode(frames: NaiveFrame[]): Uint8Array {
 }
 
 export function naiveDecode(message: Uint8Array): NaiveResult {
-  if (message.length > 1_048_576) return { refused: 'LIMIT' };
-  if (message.length === 0) return { refused: 'PROTOCOL_ERROR' };
+  const { frames, refused } = naiveRead(message);
+  if (refused !== null) return { refused };
+  return { frames: frames.map((frame) => ({ ...frame, payload: [...frame.payload] })) };
+}
+
+/** A frame as it lies in its message. */
+export type NaiveView = Omit<NaiveFrame, 'payload'> & { payload: Uint8Array };
+
+/** The whole frames at the beginning of a message, and why there are no more. */
+export function naiveRead(message: Uint8Array): {
+  frames: NaiveView[];
+  refused: 'PROTOCOL_ERROR' | 'UNKNOWN_FRAME' | 'LIMIT' | null;
+} {
+  const frames: NaiveView[] = [];
+  if (message.length > 1_048_576) return { frames, refused: 'LIMIT' };
+  if (message.length === 0) return { frames, refused: 'PROTOCOL_ERROR' };
   const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
-  const frames: NaiveFrame[] = [];
   let at = 0;
   while (at !== message.length) {
-    if (at + 12 > message.length) return { refused: 'PROTOCOL_ERROR' };
+    if (at + 12 > message.length) return { frames, refused: 'PROTOCOL_ERROR' };
     const type = view.getUint8(at);
     const sequence = view.getUint32(at + 4);
     const length = view.getUint32(at + 8);
-    if (type < 0x80 && !(type >= 0x01 && type <= 0x09)) return { refused: 'UNKNOWN_FRAME' };
-    if (!payloadAllowed(type, length)) return { refused: 'PROTOCOL_ERROR' };
-    if (!sequenceAllowed(type, sequence)) return { refused: 'PROTOCOL_ERROR' };
-    if (at + 12 + length > message.length) return { refused: 'PROTOCOL_ERROR' };
-    const payload: number[] = [];
-    for (let i = 0; i < length; i++) payload.push(view.getUint8(at + 12 + i));
+    if (type < 0x80 && !(type >= 0x01 && type <= 0x09)) return { frames, refused: 'UNKNOWN_FRAME' };
+    if (!payloadAllowed(type, length)) return { frames, refused: 'PROTOCOL_ERROR' };
+    if (!sequenceAllowed(type, sequence)) return { frames, refused: 'PROTOCOL_ERROR' };
+    if (at + 12 + length > message.length) return { frames, refused: 'PROTOCOL_ERROR' };
+    const payload = message.subarray(at + 12, at + 12 + length);
     frames.push({ type, flags: view.getUint8(at + 1), incarnation: view.getUint16(at + 2), sequence, payload });
     at += 12 + length;
   }
-  return { frames };
+  return { frames, refused: null };
 }
 
 function payloadAllowed(type: number, length: number): boolean {
