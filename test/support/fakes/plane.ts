@@ -127,6 +127,7 @@ export class PlaneTunnel implements SessionHandler {
   readonly session: Session;
   readonly limits: SessionLimits;
   readonly credential: string;
+  readonly incarnation: number;
   readonly goaways: { code: number; reason: string }[] = [];
   readonly messages: number[] = [];
   proof: Proof | null = null;
@@ -142,6 +143,7 @@ export class PlaneTunnel implements SessionHandler {
     this.#plane = plane;
     this.socket = socket;
     this.credential = credential;
+    this.incarnation = incarnation;
     this.limits = plane.limits;
     const { lastSequence } = plane;
     this.session = new Session({ role: 'plane', local: this.limits, handler: this, incarnation, lastSequence });
