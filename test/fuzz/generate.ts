@@ -7,7 +7,7 @@ import type { Dice } from './dice.ts';
 import { noise } from './mutate.ts';
 import { MEANINGLESS, type HeadOf } from './peer.ts';
 import type { Line, Referee } from './referee.ts';
-import { zeros } from './subject.ts';
+import { zeros } from './zeros.ts';
 
 type FrameArguments = Parameters<typeof frames>[number];
 
@@ -23,6 +23,7 @@ export function generate(
 ): Uint8Array<ArrayBuffer> {
   const at = dice.next();
   if (at < breaches / 4) return noise(dice, dice.size(200));
+  if (at > 1 - breaches / 80) return new Uint8Array(MAX_MESSAGE_BYTES + 1).fill(0xff);
   const count = dice.chance(0.7) ? 1 : 2 + dice.below(5);
   // Of each stream one frame that changes what may follow, and one OPEN: the referee knows no more before the message has come.
   const used = new Set<number>();
@@ -126,6 +127,7 @@ function breach(referee: Referee, dice: Dice): FrameArguments {
   const line = dice.pick([...referee.lines.values()]);
   const sequence = line?.sequence ?? 1;
   const choices: (() => FrameArguments)[] = [
+    () => [FrameType.DATA, 0, incarnation, sequence, zeros(MAX_DATA_BYTES + 1)],
     () => [
       FrameType.DATA,
       0,

@@ -4,7 +4,7 @@ import type { SessionLimits } from '#schema/protocol/limits.ts';
 import { Session, type SessionRole } from '#schema/protocol/session.ts';
 import type { Stream, StreamHandler } from '#schema/protocol/stream.ts';
 import type { Dice } from './dice.ts';
-import { zeros } from './subject.ts';
+import { zeros } from './zeros.ts';
 
 /** One stream of the honest peer's. */
 interface Work extends StreamHandler {
