@@ -46,7 +46,7 @@ export async function startAgent(config: Config, log: Logger): Promise<Agent> {
   const metrics = new AgentMetrics(AGENT_VERSION);
   const api = apiServer(config.apiServer, config.apiServerCaFile);
   const pool = createPool(api);
-  const { proxy, manager } = accounts(config, (bearer) => kubeCalls(pool, api.origin, bearer));
+  const { proxy, manager } = accounts(config, (bearer) => kubeCalls(pool, bearer));
   const server = new URL(config.server);
   const egress = () =>
     egressTo(server, { caFile: config.caFile, proxyUrl: config.proxy.url, exceptions: config.proxy.exceptions });

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 import { NAMESPACE } from '#schema/kube/names.ts';
 
 /** Where a pod finds the API server, its CA and its own token (Kubernetes docs: "Accessing the API from within a Pod"). */

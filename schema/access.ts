@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ClusterId, TokenId, UserId } from './ids.ts';
 
 /** The group that the import manifest binds to cluster-admin (`design.md` §2). */

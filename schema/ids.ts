@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** RFC 4648 §6 in lower case, without padding: names that people read aloud and that DNS labels allow. */
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';

@@ -1,22 +1,37 @@
-import { createConfiguration } from '@kubernetes/client-node/dist/gen/configuration.js';
-import { ApiException } from '@kubernetes/client-node/dist/gen/apis/exception.js';
-import { type RequestContext, ResponseContext, wrapHttpLibrary } from '@kubernetes/client-node/dist/gen/http/http.js';
-import type { V1Secret } from '@kubernetes/client-node/dist/gen/models/V1Secret.js';
-import { ServerConfiguration } from '@kubernetes/client-node/dist/gen/servers.js';
-import { PromiseCoreV1Api, PromiseVersionApi } from '@kubernetes/client-node/dist/gen/types/PromiseAPI.js';
-import type { Dispatcher } from 'undici';
-import { USER_AGENT } from '../version.ts';
-
-/** A typed call is small and quick; past this the API server is not well, ms. */
-const CALL_TIMEOUT_MS = 30_000;
-
-/** Secrets are at most 1 MiB (Kubernetes `core/validation`, MaxSecretSize); base64 and metadata come on top. */
-const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+import * as z from 'zod';
+import { type Dispatch, type KubeRequest, request } from './request.ts';
 
 /** The life asked for an account's token, seconds: client-go's default; the API server may give less. */
 const TOKEN_LIFETIME_SECONDS = 3600;
 
-/** The API server said no. The message is its own; the generated client's error would dump the whole answer. */
+/** A service account's token is 1 to 2 KiB; the API server takes 1 MiB of header fields in all (`net/http`, DefaultMaxHeaderBytes). */
+const MAX_TOKEN_LENGTH = 64 * 1024;
+
+/** Names of namespaces and Secrets (Kubernetes docs: "Object names and IDs", DNS subdomain). */
+const Name = z.string().min(1).max(253);
+
+const TokenRequest = z.object({
+  status: z.object({
+    token: z.string().min(1).max(MAX_TOKEN_LENGTH),
+    expirationTimestamp: z.iso.datetime({ offset: true }),
+  }),
+});
+
+const Namespace = z.object({ metadata: z.object({ uid: z.string().min(1).max(128) }) });
+
+const Version = z.object({ gitVersion: z.string().min(1).max(128) });
+
+/** A Secret of core/v1: what is read of it. The rest stays in it, so that replacing it takes nothing away. Its size is bounded by that of an answer. */
+const Secret = z.looseObject({
+  metadata: z.looseObject({ name: Name, namespace: Name, resourceVersion: z.string().max(1024).optional() }),
+  data: z.record(z.string(), z.string()).optional(),
+});
+export type Secret = z.infer<typeof Secret>;
+
+/** A Status of meta/v1, as far as it is shown. */
+const Status = z.object({ message: z.string().max(4096) });
+
+/** The API server said no; the message is its own. */
 class KubeError extends Error {
   readonly status: number;
   constructor(status: number, message: string) {
@@ -40,69 +55,56 @@ export interface AccountToken {
   expiresAt: number;
 }
 
-/** The typed calls that the agent makes for itself. They throw {@link KubeError}, or Error when the API server cannot be reached. */
+/** The typed calls that the agent makes for itself. They throw {@link KubeError}, or Error when the API server cannot be reached or answers with something else. */
 export interface KubeCalls {
   /** TokenRequest (KEP-1205) for a service account. */
   createToken(namespace: string, account: string): Promise<AccountToken>;
-  readSecret(namespace: string, name: string): Promise<V1Secret>;
+  readSecret(namespace: string, name: string): Promise<Secret>;
   /** Fails with {@link isConflict} when the Secret changed since `secret.metadata.resourceVersion`. */
-  replaceSecret(secret: V1Secret): Promise<V1Secret>;
+  replaceSecret(secret: Secret): Promise<Secret>;
   /** The UID of a namespace; that of kube-system stands for the cluster (Kubernetes SIG Architecture: "cluster id"). */
   namespaceUid(name: string): Promise<string>;
   /** `gitVersion`, such as `v1.34.2`. */
   version(): Promise<string>;
 }
 
-/**
- * The generated client of @kubernetes/client-node over our own pool. Imported by file: its index brings a second HTTP stack, OIDC and YAML,
- * which cost 40 MiB resident and are of no use here.
- */
-export function kubeCalls(dispatcher: Dispatcher, origin: string, bearer: Bearer): KubeCalls {
-  const configuration = createConfiguration({
-    baseServer: new ServerConfiguration(origin, {}),
-    httpApi: wrapHttpLibrary({ send: (request) => send(dispatcher, request) }),
-    authMethods: {
-      default: {
-        getName: () => 'bearer',
-        applySecurityAuthentication: async (context) => {
-          context.setHeaderParam('authorization', `Bearer ${await bearer.token()}`);
-        },
-      },
-    },
-  });
-  const core = new PromiseCoreV1Api(configuration);
-  const about = new PromiseVersionApi(configuration);
-  const call = async <T>(answer: Promise<T>): Promise<T> => {
-    try {
-      return await answer;
-    } catch (error) {
-      if (!(error instanceof ApiException)) throw error;
-      if (error.code === 401) bearer.refused();
-      throw new KubeError(error.code, `the API server answered ${error.code}${said(error.body)}`);
+/** Five calls by hand over our own pool: the generated client costs 14 MiB resident (`schema/decisions/0009-agent-memory.md`). */
+export function kubeCalls(pool: Dispatch, bearer: Bearer): KubeCalls {
+  const call = async <T>(answer: z.ZodType<T>, asked: Omit<KubeRequest, 'token'>): Promise<T> => {
+    const { status, body } = await request(pool, { ...asked, token: await bearer.token() });
+    if (status < 200 || status > 299) {
+      if (status === 401) bearer.refused();
+      const said = Status.safeParse(body);
+      throw new KubeError(status, `the API server answered ${status}${said.success ? `: ${said.data.message}` : ''}`);
     }
+    const parsed = answer.safeParse(body);
+    // Not what was wrong with it: the answer may be a token.
+    if (!parsed.success) throw new Error(`the API server answered ${asked.method} ${asked.path} with something else`);
+    return parsed.data;
   };
   return {
     createToken: async (namespace, account) => {
-      const { status } = await call(
-        core.createNamespacedServiceAccountToken(account, namespace, {
+      const { status } = await call(TokenRequest, {
+        method: 'POST',
+        path: path`/api/v1/namespaces/${namespace}/serviceaccounts/${account}/token`,
+        body: {
+          apiVersion: 'authentication.k8s.io/v1',
+          kind: 'TokenRequest',
           spec: { audiences: [], expirationSeconds: TOKEN_LIFETIME_SECONDS },
-        }),
-      );
-      if (!status?.token || !status.expirationTimestamp) throw new Error('TokenRequest was answered without a token');
-      return { token: status.token, expiresAt: new Date(status.expirationTimestamp).getTime() };
+        },
+      });
+      return { token: status.token, expiresAt: Date.parse(status.expirationTimestamp) };
     },
-    readSecret: (namespace, name) => call(core.readNamespacedSecret(name, namespace)),
+    readSecret: (namespace, name) => call(Secret, { method: 'GET', path: secretPath(namespace, name) }),
     replaceSecret: (secret) => {
-      const { name, namespace } = secret.metadata ?? {};
-      if (name === undefined || namespace === undefined) throw new Error('a Secret without name or namespace');
-      return call(core.replaceNamespacedSecret(name, namespace, secret));
+      const { name, namespace } = secret.metadata;
+      return call(Secret, { method: 'PUT', path: secretPath(namespace, name), body: secret });
     },
     namespaceUid: async (name) => {
-      const uid = (await call(core.readNamespace(name))).metadata?.uid;
-      if (uid === undefined) throw new Error(`namespace ${name} has no uid`);
-      return uid;
+      const { metadata } = await call(Namespace, { method: 'GET', path: path`/api/v1/namespaces/${name}` });
+      return metadata.uid;
     },
-    version: async () => (await call(about.getCode())).gitVersion,
+    version: async () => (await call(Version, { method: 'GET', path: '/version' })).gitVersion,
   };
 }
 
@@ -111,52 +113,11 @@ export function isConflict(error: unknown): boolean {
   return error instanceof KubeError && error.status === 409;
 }
 
-/** The message of a Status in an answer's body. */
-function said(body: unknown): string {
-  const status = typeof body === 'string' ? tryParse(body) : body;
-  return typeof status === 'object' && status !== null && 'message' in status ? `: ${String(status.message)}` : '';
+function secretPath(namespace: string, name: string): string {
+  return path`/api/v1/namespaces/${namespace}/secrets/${name}`;
 }
 
-function tryParse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
-
-async function send(dispatcher: Dispatcher, request: RequestContext): Promise<ResponseContext> {
-  const { pathname, search } = new URL(request.getUrl());
-  const body = request.getBody();
-  const {
-    statusCode,
-    headers,
-    body: answer,
-  } = await dispatcher.request({
-    path: `${pathname}${search}`,
-    method: request.getHttpMethod(),
-    headers: { ...request.getHeaders(), 'user-agent': USER_AGENT },
-    body: typeof body === 'string' ? body : null,
-    signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
-  });
-  const bytes = await readBounded(answer);
-  const fields: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers))
-    fields[name] = Array.isArray(value) ? value.join(', ') : (value ?? '');
-  return new ResponseContext(statusCode, fields, {
-    text: () => Promise.resolve(bytes.toString('utf8')),
-    binary: () => Promise.resolve(bytes),
-    stream: () => null,
-  });
-}
-
-async function readBounded(answer: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of answer) {
-    size += chunk.byteLength;
-    if (size > MAX_ANSWER_BYTES) throw new Error(`the API server answered with more than ${MAX_ANSWER_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+/** A path whose values are one segment each. */
+function path(texts: TemplateStringsArray, ...values: string[]): string {
+  return String.raw({ raw: texts }, ...values.map(encodeURIComponent));
 }

@@ -1,5 +1,7 @@
 import { connect as tlsConnect, type TLSSocket } from 'node:tls';
-import { buildConnector, Pool } from 'undici';
+import type { buildConnector as Connector } from 'undici';
+import buildConnector from 'undici/lib/core/connect.js';
+import Pool from 'undici/lib/dispatcher/pool.js';
 import { MAX_HEAD_BYTES } from '#schema/protocol/limits.ts';
 import type { ApiServer } from './api-server.ts';
 
@@ -23,8 +25,8 @@ const MIN_TLS_VERSION = 'TLSv1.2';
  * once. Their number is bounded by the streams that the tunnel allows. A rotated CA counts from the next connection on.
  */
 export function createPool(api: ApiServer): Pool {
-  let known: { ca: string; connect: buildConnector.connector } | null = null;
-  const connectorFor = (ca: string): buildConnector.connector => {
+  let known: { ca: string; connect: Connector.connector } | null = null;
+  const connectorFor = (ca: string): Connector.connector => {
     if (known?.ca === ca) return known.connect;
     const connect = buildConnector({
       ca,

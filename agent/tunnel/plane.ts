@@ -1,6 +1,6 @@
 import { request as httpsRequest } from 'node:https';
 import type { IncomingMessage } from 'node:http';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Egress } from './egress.ts';
 
 /** An answer of the plane's is a few KiB. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ClusterId, TokenId } from '../ids.ts';
 import { endpoint, Moment } from './endpoint.ts';
 import { NewPassword, User } from './users.ts';

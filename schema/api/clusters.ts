@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ClusterId } from '../ids.ts';
 import { endpoint, listOf, Moment } from './endpoint.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { AgentPrincipal } from '../access.ts';
 import { ClusterId } from '../ids.ts';
 import { endpoint } from './endpoint.ts';

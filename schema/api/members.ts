@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Role } from '../access.ts';
 import { UserId } from '../ids.ts';
 import { clusterParams } from './clusters.ts';

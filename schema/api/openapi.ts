@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { errorRow, type ErrorCode } from '../errors.ts';
 import type { Endpoint, Who } from './endpoint.ts';
 import { Problem } from './problem.ts';

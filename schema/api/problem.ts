@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** A refusal on `/v1` and `/connect`: RFC 9457, with our stable code. `type` is `about:blank` (§4.2.1): the code says it all. */
 export const Problem = z.object({

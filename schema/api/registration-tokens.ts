@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { RegistrationTokenId } from '../ids.ts';
 import { clusterParams } from './clusters.ts';
 import { endpoint, listOf, Moment } from './endpoint.ts';

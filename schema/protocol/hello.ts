@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { SessionLimits } from './limits.ts';
 
 /** Versions of the protocol that this code speaks, best first. */

@@ -3,16 +3,10 @@ import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { bundleAgent } from './bundle.ts';
 import { imageArchitecture, type ImageFile, type ImageName, type WrittenImage, writeImage } from './oci.ts';
+import { ENVIRONMENT, NODE_FLAGS } from './runtime.ts';
 
 /** `nonroot` of the usual images without a distribution; restricted pod security wants a number. */
 const USER = '65532:65532';
-
-/**
- * The agent streams: what it allocates is dead at once. Measured with 32 requests at a time: 287 MiB resident with Node's defaults, 120 with a small young generation,
- * a bounded old one, and one malloc arena, which keeps freed buffers from being scattered over many.
- */
-const NODE_FLAGS = ['--max-semi-space-size=2', '--max-old-space-size=96'];
-const ENVIRONMENT = { MALLOC_ARENA_MAX: '1' };
 
 const PASSWD = 'root:x:0:0:root:/:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/sbin/nologin\n';
 const GROUP = 'root:x:0:\nnonroot:x:65532:\n';

@@ -1,12 +1,11 @@
-import type { V1Secret } from '@kubernetes/client-node/dist/gen/models/V1Secret.js';
 import { expect, it } from 'vitest';
-import type { KubeCalls } from '../../kube/calls.ts';
+import type { KubeCalls, Secret } from '../../kube/calls.ts';
 import { createLogger } from '../../log.ts';
 import { enroller } from './register.ts';
 
 /** A cluster's Secret, and answers of `/version` that come when the test says so. */
 function world() {
-  let secret: V1Secret = { metadata: { name: 'outrider-agent', namespace: 'outrider-system' } };
+  let secret: Secret = { metadata: { name: 'outrider-agent', namespace: 'outrider-system' } };
   let registrations = 0;
   const versions: ((version: string) => void)[] = [];
   const kube: KubeCalls = {

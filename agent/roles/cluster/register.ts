@@ -1,10 +1,9 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, webcrypto } from 'node:crypto';
-import type { V1Secret } from '@kubernetes/client-node/dist/gen/models/V1Secret.js';
 import type { z } from 'zod';
 import { registerAgent } from '#schema/api/connect.ts';
 import type { Input } from '#schema/api/endpoint.ts';
 import { AGENT_SECRET } from '#schema/kube/names.ts';
-import { isConflict, type KubeCalls } from '../../kube/calls.ts';
+import { isConflict, type KubeCalls, type Secret } from '../../kube/calls.ts';
 import type { Logger } from '../../log.ts';
 import type { Enrolment } from '../../tunnel/runner.ts';
 
@@ -94,7 +93,7 @@ export function enroller(options: RegisterOptions): (rejected: string | null) =>
   };
 }
 
-async function ensureKey(options: RegisterOptions): Promise<{ secret: V1Secret; key: Buffer }> {
+async function ensureKey(options: RegisterOptions): Promise<{ secret: Secret; key: Buffer }> {
   const made = await updateSecret(options, (current) => {
     if (current.data?.[KEYS.privateKey] !== undefined) return null;
     options.log.info('making the key of this cluster');
@@ -107,15 +106,15 @@ async function ensureKey(options: RegisterOptions): Promise<{ secret: V1Secret; 
 /** Changes the Secret by what `change` gives (null: nothing to do), again from its new state whenever somebody else was faster. */
 async function updateSecret(
   { kube, namespace }: RegisterOptions,
-  change: (current: V1Secret) => Record<string, string> | null,
-): Promise<V1Secret> {
+  change: (current: Secret) => Record<string, string> | null,
+): Promise<Secret> {
   for (let conflicts = 0; ; conflicts++) {
     const current = await kube.readSecret(namespace, AGENT_SECRET);
     const data = change(current);
     if (data === null) return current;
     try {
       // With the resourceVersion that was read: the API server refuses it when the Secret has changed since.
-      return await kube.replaceSecret(Object.assign(current, { data: { ...current.data, ...data } }));
+      return await kube.replaceSecret({ ...current, data: { ...current.data, ...data } });
     } catch (error) {
       if (!isConflict(error) || conflicts >= MAX_CONFLICTS) throw error;
     }
@@ -123,7 +122,7 @@ async function updateSecret(
 }
 
 /** The registration in the Secret; null when there is none that could be used. */
-function registeredIn(secret: V1Secret): Registered | null {
+function registeredIn(secret: Secret): Registered | null {
   const stored = Registered.safeParse({
     cluster: decode(secret.data?.[KEYS.cluster]),
     credential: decode(secret.data?.[KEYS.credential]),

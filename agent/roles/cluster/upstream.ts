@@ -1,4 +1,4 @@
-import type { Dispatcher } from 'undici';
+import type { Dispatch } from '../../kube/request.ts';
 import { ProtocolCode } from '#schema/protocol/codes.ts';
 import type { Logger } from '../../log.ts';
 import type { AgentMetrics } from '../../metrics.ts';
@@ -9,7 +9,7 @@ import type { Budget } from './messages.ts';
 /** What serving a stream needs. */
 export interface Upstream {
   api: ApiServer;
-  pool: Dispatcher;
+  pool: Dispatch;
   /** The account that may impersonate. */
   proxy: Account;
   /** What upgrades hold of large messages, all together. */
