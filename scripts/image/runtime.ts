@@ -3,13 +3,19 @@
  * measured (`schema/decisions/0009-agent-memory.md`).
  */
 export const NODE_FLAGS: readonly string[] = [
-  // The agent streams: what it allocates is dead at once, and a large young generation only keeps it longer.
-  '--max-semi-space-size=2',
+  // The agent streams: what it allocates is dead at once. A larger young generation only keeps it longer, and with it the buffers of what went through, which lie outside the heap.
+  '--max-semi-space-size=1',
   '--max-old-space-size=96',
-  // undici parses HTTP in WebAssembly; to optimise that takes V8 28 MiB for a moment, of which a third is never given back.
-  '--no-wasm-tier-up',
-  '--no-wasm-dynamic-tiering',
+  // undici parses HTTP in WebAssembly, which V8 by default optimises after three or four answers. That takes 28 MiB for a moment, of which malloc keeps 10: worth it for an
+  // agent that is busy, so after some hundreds of answers. The unit is octets of code executed, about; the default is 13,000,000.
+  '--wasm-tiering-budget=2000000000',
 ];
 
-/** One malloc arena keeps freed buffers from being scattered over many. */
-export const ENVIRONMENT: Readonly<Record<string, string>> = { MALLOC_ARENA_MAX: '1' };
+/**
+ * One malloc arena keeps freed buffers from being scattered over many. A threshold that is set (here to glibc's own first value) stays as it is: left alone, it grows with the first
+ * large buffer that is freed, and from then on buffers of tens of MiB are kept (mallopt(3), M_MMAP_THRESHOLD).
+ */
+export const ENVIRONMENT: Readonly<Record<string, string>> = {
+  MALLOC_ARENA_MAX: '1',
+  MALLOC_TRIM_THRESHOLD_: String(128 * 1024),
+};
