@@ -15,9 +15,10 @@ export async function bundleAgent(): Promise<{ code: Uint8Array; metafile: Metaf
     format: 'esm',
     platform: 'node',
     target: 'node24',
-    // Less to parse and to keep resident; names stay, so that a stack trace can be read.
-    minify: true,
-    keepNames: true,
+    // Less to parse and to keep resident. Names stay, so that a stack trace can be read; not by `keepNames`, which calls a function for each closure that is made: a sixth of a
+    // small request's time.
+    minifyWhitespace: true,
+    minifySyntax: true,
     legalComments: 'none',
     banner: { js: BANNER },
     logLevel: 'silent',

@@ -18,10 +18,10 @@ const IDLE_BYTES = 80 * MIB;
 /** The most that 100 streams may take it to, even for a moment. */
 const LOADED_BYTES = 150 * MIB;
 
-/** A quarter of what GROWTH_GETS would take if each left its stream behind (about 3 KiB); resident memory comes and goes by less. */
+/** Half of what GROWTH_GETS would take if each left its stream behind (about 3 KiB); resident memory comes and goes by less. */
 const GROWTH_BYTES = 8 * MIB;
-const WARM_GETS = 3_000;
-const GROWTH_GETS = 10_000;
+const WARM_GETS = 1_000;
+const GROWTH_GETS = 5_000;
 
 const LOAD_MS = 5_000;
 
@@ -88,8 +88,10 @@ it('with 100 streams that nobody reads, it holds at most 150 MiB', async () => {
   await forgetPeak();
   const stalled = stalledStreams(tunnel);
   try {
-    // The plane's window is nearly used up (credit comes in pieces); what comes after it waits in the agent, until it takes no more.
-    await expect.poll(() => stalled.received(), { timeout: 60_000 }).toBeGreaterThan(0.75 * PLANE_LIMITS.sessionWindow);
+    // Each download has used up its first window; what comes after it waits in the agent, until it takes no more.
+    await expect
+      .poll(() => stalled.received(), { timeout: 60_000 })
+      .toBeGreaterThanOrEqual(stalled.downloads * PLANE_LIMITS.streamWindow);
     let before = 0;
     for (let now = await peak(); now > before; now = await peak()) {
       before = now;
@@ -111,28 +113,27 @@ it('leaves nothing behind of requests that are done', async () => {
   expect(after - before).toBeLessThanOrEqual(GROWTH_BYTES);
 });
 
+/** The long run, minutes; only when it is asked for. */
 const soak = process.env['OUTRIDER_SOAK_MINUTES'];
-if (soak !== undefined) {
-  const minutes = Number(soak) || SOAK_MINUTES;
-  it(`does not grow in ${minutes} minutes of load`, { timeout: (minutes + 1) * 60_000 }, async () => {
-    const end = AbortSignal.timeout(minutes * 60_000);
-    const samples: number[] = [];
-    const sampling = (async () => {
-      while (!end.aborted) {
-        await pause(SOAK_SAMPLE_MS);
-        samples.push(await resident());
-      }
-    })();
-    await forgetPeak();
-    const exchanges = await mixedLoad(tunnel, end);
-    await sampling;
-    const quarter = (nth: number): number =>
-      median(samples.slice(Math.floor((samples.length * nth) / 4), Math.ceil((samples.length * (nth + 1)) / 4)));
-    const quarters = [0, 1, 2, 3].map(quarter);
-    console.log(
-      `${exchanges} exchanges; medians of quarters: ${quarters.map(mib).join(', ')}; at most ${mib(await peak())}`,
-    );
-    expect(quarter(3) - quarter(1)).toBeLessThanOrEqual(GROWTH_BYTES);
-    expect(await peak()).toBeLessThanOrEqual(LOADED_BYTES);
-  });
-}
+const soaks = soak === undefined ? [] : [Number(soak) || SOAK_MINUTES];
+it.each(soaks)('does not grow in %d minutes of load', { timeout: 2 * 60 * 60_000 }, async (minutes) => {
+  const end = AbortSignal.timeout(minutes * 60_000);
+  const samples: number[] = [];
+  const sampling = (async () => {
+    while (!end.aborted) {
+      await pause(SOAK_SAMPLE_MS);
+      samples.push(await resident());
+    }
+  })();
+  await forgetPeak();
+  const exchanges = await mixedLoad(tunnel, end);
+  await sampling;
+  const quarter = (nth: number): number =>
+    median(samples.slice(Math.floor((samples.length * nth) / 4), Math.ceil((samples.length * (nth + 1)) / 4)));
+  const quarters = [0, 1, 2, 3].map(quarter);
+  console.log(
+    `${exchanges} exchanges; medians of quarters: ${quarters.map(mib).join(', ')}; at most ${mib(await peak())}`,
+  );
+  expect(quarter(3) - quarter(1)).toBeLessThanOrEqual(GROWTH_BYTES);
+  expect(await peak()).toBeLessThanOrEqual(LOADED_BYTES);
+});

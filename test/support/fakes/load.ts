@@ -12,7 +12,7 @@ import { ALICE, type PlaneTunnel } from './plane.ts';
 /** What the API server writes at once: as etcd pages and `kubectl logs` come. */
 const CHUNK = Buffer.alloc(32 * 1024, 'x');
 
-/** A download is longer than all that lies between its ends: windows (512 KiB), queues (256 KiB), and the sockets' buffers (some MiB on loopback). */
+/** A download that nobody reads is longer than all that lies between its ends: windows, queues, and the sockets' buffers (some MiB on loopback). */
 const DOWNLOAD_BYTES = 8 * 1024 * 1024;
 const UPLOAD_BYTES = 2 * 1024 * 1024;
 
@@ -188,7 +188,7 @@ const MIX: readonly [number, (tunnel: PlaneTunnel) => Promise<void>][] = [
   [20, getNowAndThen],
 ];
 
-export const STREAMS = 100;
+const STREAMS = 100;
 
 /** 100 clients, each beginning anew when it is done, until `signal`; resolves with how many exchanges there were. */
 export async function mixedLoad(tunnel: PlaneTunnel, signal: AbortSignal): Promise<number> {
@@ -203,8 +203,16 @@ export async function mixedLoad(tunnel: PlaneTunnel, signal: AbortSignal): Promi
   return done;
 }
 
+export interface Stalled {
+  /** How many of them are downloads. */
+  downloads: number;
+  /** Octets that came, of all downloads. */
+  received(): number;
+  release(): void;
+}
+
 /** 100 streams on which nobody reads: half downloads, half uploads, each with as much under way as windows and queues allow. */
-export function stalledStreams(tunnel: PlaneTunnel): { received(): number; release(): void } {
+export function stalledStreams(tunnel: PlaneTunnel): Stalled {
   const clients = Array.from({ length: STREAMS }, (_, nth) => {
     const down = nth % 2 === 0;
     const target = down ? `/load/down?bytes=${DOWNLOAD_BYTES}` : '/load/nobody';
@@ -223,6 +231,7 @@ export function stalledStreams(tunnel: PlaneTunnel): { received(): number; relea
     return client;
   });
   return {
+    downloads: STREAMS / 2,
     received: () => clients.reduce((sum, { received }) => sum + received, 0),
     release: () => {
       for (const { stream } of clients) stream.reset(ProtocolCode.CANCELLED, 'enough');
