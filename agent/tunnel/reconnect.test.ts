@@ -34,3 +34,30 @@ it('is slow from the first time on when it was refused', () => {
   expect(new ReconnectPolicy(() => 0).next({ how: 'refused' })).toBe(15_000);
   expect(new ReconnectPolicy(() => HIGHEST).next({ how: 'refused' })).toBeLessThanOrEqual(30_000);
 });
+
+it('waits at most 2.5 s where nothing listens, so that no agent is missing for longer once something does', () => {
+  const policy = new ReconnectPolicy(() => HIGHEST);
+  const waits = Array.from({ length: 20 }, () => Math.round(policy.next({ how: 'away' })));
+  expect(waits.slice(0, 3)).toEqual([1000, 2500, 2500]);
+  expect(Math.max(...waits)).toBe(2500);
+});
+
+it('waits no more than a twentieth of a long outage, and never more than 30 s', () => {
+  const policy = new ReconnectPolicy(() => HIGHEST);
+  let outage = 0;
+  for (let i = 0; i < 1000; i++) {
+    const wait = policy.next({ how: 'away' });
+    expect(wait).toBeLessThanOrEqual(Math.max(2500, outage / 20));
+    expect(wait).toBeLessThanOrEqual(30_000);
+    outage += wait;
+  }
+  expect(policy.next({ how: 'away' })).toBeGreaterThan(29_000);
+});
+
+it('holds nothing against a plane that was away, and does not forget what it answered before', () => {
+  const policy = new ReconnectPolicy(() => HIGHEST);
+  for (let i = 0; i < 3; i++) policy.next({ how: 'failed' });
+  for (let i = 0; i < 5; i++) policy.next({ how: 'away' });
+  expect(Math.round(policy.next({ how: 'failed' }))).toBe(8000);
+  expect(Math.round(policy.next({ how: 'away' }))).toBe(1000);
+});

@@ -4,6 +4,15 @@ const BASE_MS = 1_000;
 /** No wait is longer, ms. */
 const CAP_MS = 30_000;
 
+/**
+ * Where nothing listens, ms: a dial costs the plane nothing there, and once it is back no agent should be missing for longer than three seconds. The dials that then
+ * come within this time are no more than a deploy brings, which cuts every tunnel at once.
+ */
+const AWAY_MS = 2_500;
+
+/** … or this part of the time that was waited so far, so that a long outage costs few dials and is made longer by a twentieth at most. */
+const AWAY_PART = 1 / 20;
+
 /** A tunnel that was settled for this long proves that the plane is well, ms; one that dies sooner may be dying of us. */
 const LIVED_MS = 10_000;
 
@@ -11,7 +20,9 @@ const LIVED_MS = 10_000;
 export type Ended =
   /** The tunnel was settled, for so long, and broke. */
   | { how: 'lived'; ms: number }
-  /** No tunnel came to be. */
+  /** Nothing listens at the plane's address, or there is no way to it. */
+  | { how: 'away' }
+  /** The plane, or something in front of it, was reached, and no tunnel came to be: it may have too much to do. */
   | { how: 'failed' }
   /** The plane does not accept the agent's credential, token or key: trying sooner does not help. */
   | { how: 'refused' };
@@ -20,6 +31,8 @@ export type Ended =
 export class ReconnectPolicy {
   readonly #random: () => number;
   #failures = 0;
+  /** What was waited since the plane was last reached, ms. */
+  #waited = 0;
 
   /** @param random in [0, 1). */
   constructor(random: () => number = Math.random) {
@@ -28,10 +41,19 @@ export class ReconnectPolicy {
 
   /** The wait before the next attempt, ms. */
   next(ended: Ended): number {
+    if (ended.how === 'away') return this.#nextAway();
+    this.#waited = 0;
     if (ended.how === 'refused') return CAP_MS / 2 + (this.#random() * CAP_MS) / 2;
     if (ended.how === 'lived' && ended.ms >= LIVED_MS) this.#failures = 0;
     const ceiling = Math.min(CAP_MS, BASE_MS * 2 ** Math.min(this.#failures, 16));
     this.#failures++;
     return this.#random() * ceiling;
+  }
+
+  #nextAway(): number {
+    const least = this.#waited === 0 ? BASE_MS : AWAY_MS;
+    const wait = this.#random() * Math.min(CAP_MS, Math.max(least, this.#waited * AWAY_PART));
+    this.#waited += wait;
+    return wait;
   }
 }

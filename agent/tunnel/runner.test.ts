@@ -81,3 +81,33 @@ it('dials at once with what a new registration gave', async () => {
   await runner.run();
   expect(steps).toEqual(['stored', 'fresh']);
 });
+
+it.each([
+  ['nothing listens', Object.assign(new Error('connect'), { code: 'ECONNREFUSED' }), 'away'],
+  ['there is no way', Object.assign(new Error('connect'), { code: 'EHOSTUNREACH' }), 'away'],
+  ['the connection breaks', Object.assign(new Error('read'), { code: 'ECONNRESET' }), 'failed'],
+  ['nothing is answered', new Error('the plane did not answer in time'), 'failed'],
+  ['the answer is 503', new PlaneRefusal(503, 'no'), 'failed'],
+  ['the answer is 429', new PlaneRefusal(429, 'no'), 'failed'],
+])('where %s, that is what its pace follows', async (_, error, how) => {
+  const policy = new Impatient();
+  let dials = 0;
+  const stored = await enrolment('stored');
+  const runner: TunnelRunner = new TunnelRunner({
+    instance: 'a'.repeat(16),
+    role: 'cluster',
+    agentVersion: '0',
+    capabilities: [],
+    enrol: () => Promise.resolve(stored),
+    dial: () => {
+      if (++dials > 1) runner.kill('the test is over');
+      return Promise.reject(error);
+    },
+    serve: () => undefined,
+    metrics: new AgentMetrics('0'),
+    log: createLogger('error', () => undefined),
+    policy,
+  });
+  await runner.run();
+  expect(policy.ends).toEqual([how]);
+});

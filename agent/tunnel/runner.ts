@@ -199,11 +199,26 @@ export class TunnelRunner {
     if (this.#stopping.signal.aborted) return { how: 'failed' };
     if (!(error instanceof PlaneRefusal && error.lasting)) {
       log.warn('no tunnel to the plane', { error: describeError(error) });
-      return { how: 'failed' };
+      return { how: isAway(error) ? 'away' : 'failed' };
     }
     log.error(ADVICE[error.status] ?? 'the plane refuses this agent', { answer: error.message });
     return { how: 'refused' };
   }
+}
+
+/** No connection came to be, so the plane had nothing to do with it. A connection that broke, or a plane that is slow to answer, is not among these. */
+const AWAY = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ETIMEDOUT',
+]);
+
+function isAway(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && AWAY.has(error.code);
 }
 
 /** The credential is not accepted, or is for a cluster that was removed: one made by a new registration may be. */
