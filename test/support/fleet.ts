@@ -4,7 +4,7 @@ import { createLogger } from '#agent/log.ts';
 import { AgentMetrics } from '#agent/metrics.ts';
 import { dial } from '#agent/tunnel/dial.ts';
 import type { Egress } from '#agent/tunnel/egress.ts';
-import { postJson } from '#agent/tunnel/plane.ts';
+import { PlaneRefusal, postJson } from '#agent/tunnel/plane.ts';
 import { type Ended, ReconnectPolicy } from '#agent/tunnel/reconnect.ts';
 import { type Enrolment, TunnelRunner } from '#agent/tunnel/runner.ts';
 import type { Plane } from '#scripts/local/plane.ts';
@@ -20,6 +20,8 @@ const REGISTER_TIMEOUT_MS = 30_000;
 export interface Attempt {
   /** When the dial began. */
   at: number;
+  /** What the plane answered instead of a tunnel. */
+  status?: number;
   /** When it was over: the dial failed, or its tunnel ended. */
   endedAt?: number;
   ended?: Ended;
@@ -104,8 +106,12 @@ export class FleetAgent {
       capabilities: ['http'],
       enrol: () => Promise.resolve(enrolment),
       dial: async (credential, signal) => {
-        attempts.push({ at: performance.now() });
-        return await dial(server, credential, egress, signal);
+        const attempt: Attempt = { at: performance.now() };
+        attempts.push(attempt);
+        return await dial(server, credential, egress, signal).catch((error: unknown) => {
+          if (error instanceof PlaneRefusal) attempt.status = error.status;
+          throw error;
+        });
       },
       serve: (stream) => {
         stream.handler = { onData: () => undefined, onEnd: () => undefined, onReset: () => undefined };
