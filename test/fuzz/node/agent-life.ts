@@ -150,7 +150,7 @@ export class AgentLife implements Life {
     this.#peer = new Peer({ ...options, role: 'plane', local: PLANE, peer: AGENT_LIMITS, headOf: requestHead });
     const serve = streamServer({
       api: { origin: 'https://127.0.0.1:1', ca: () => Promise.reject(new Error('no CA')) } as never,
-      pool: this.pool as never,
+      pool: this.pool,
       proxy: new Account('proxy', async () => ({ token: 't', expiresAt: Date.now() + 3_600_000 })),
       borrowed: this.#borrowed,
       metrics: this.metrics,
