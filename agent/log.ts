@@ -5,7 +5,8 @@ export type LogLevel = keyof typeof LEVELS;
 /** What a line says beside its message. Values are flat; nothing that holds a secret belongs here (and see {@link redact}). */
 export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
-export type Logger = Record<LogLevel, (message: string, fields?: LogFields) => void>;
+/** Fields may be a function, for lines that are seldom written and often come by. */
+export type Logger = Record<LogLevel, (message: string, fields?: LogFields | (() => LogFields)) => void>;
 
 /** Names of fields whose value is never written. */
 const SECRET_NAME = /token|credential|secret|password|authorization|private|cookie/i;
@@ -29,9 +30,9 @@ export function redact(text: string): string {
 export function createLogger(level: LogLevel, write: (line: string) => void, now = (): Date => new Date()): Logger {
   const at =
     (lineLevel: LogLevel) =>
-    (message: string, fields: LogFields = {}) => {
+    (message: string, fields: LogFields | (() => LogFields) = {}) => {
       if (LEVELS[lineLevel] < LEVELS[level]) return;
-      const shown = Object.entries(fields).map(([name, value]) => {
+      const shown = Object.entries(typeof fields === 'function' ? fields() : fields).map(([name, value]) => {
         if (SECRET_NAME.test(name)) return [name, HIDDEN];
         return [name, typeof value === 'string' ? redact(value) : value];
       });

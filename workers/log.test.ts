@@ -15,9 +15,15 @@ test.each([
 
 test('a request is one line of JSON', () => {
   const print = vi.spyOn(console, 'log').mockReturnValue();
-  logRequest({ requestId: 'r', method: 'GET', path: '/a\n{"level":"error"}', status: 503, milliseconds: 2 });
-  const [line] = print.mock.calls[0] ?? [];
-  expect(line).not.toContain('\n');
-  expect(JSON.parse(String(line))).toMatchObject({ level: 'error', message: 'request', requestId: 'r', status: 503 });
+  const request = { requestId: 'r', method: 'GET', path: '/a\n{"level":"error"}', status: 503, milliseconds: 2 };
+  logRequest({ ...request, code: 'tunnel_down' });
+  // The cluster's own answer is no fault of the plane's.
+  logRequest(request);
+  const lines = print.mock.calls.map(([line]) => String(line));
+  expect(lines.join('')).not.toContain('\n');
+  expect(lines.map((line) => JSON.parse(line) as unknown)).toMatchObject([
+    { level: 'error', message: 'request', requestId: 'r', status: 503, code: 'tunnel_down' },
+    { level: 'info', message: 'request', requestId: 'r', status: 503 },
+  ]);
   print.mockRestore();
 });

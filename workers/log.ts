@@ -17,14 +17,17 @@ export interface RequestLine {
   readonly status: number;
   readonly milliseconds: number;
   readonly user?: string;
+  readonly cluster?: string;
+  /** W3C Trace Context: of the caller's trace, or of one that began here. */
+  readonly traceId?: string;
   readonly code?: string;
   /** For an unexpected failure: what it said and where. */
   readonly error?: string;
 }
 
-/** One JSON line for each request; at level `error` where the plane itself failed. */
+/** One JSON line for each request; at level `error` where the plane itself failed, and not the cluster that answers. */
 export function logRequest(line: RequestLine): void {
-  write({ level: line.status >= 500 ? 'error' : 'info', message: 'request', ...line });
+  write({ level: line.code !== undefined && line.status >= 500 ? 'error' : 'info', message: 'request', ...line });
 }
 
 /** One JSON line about something that no request stands for. */

@@ -1,6 +1,9 @@
 import { errorRow, OutriderError, type ErrorCode } from '#schema/errors.ts';
 import { statusOf } from '#schema/kube/status.ts';
 
+/** The stable code of a refusal. Only the plane's own answers have it: what a cluster says by this name is dropped (`cluster/streams/response.ts`). */
+export const CODE_HEADER = 'outrider-code';
+
 /** A refusal on `/k8s` as Kubernetes clients read it: `metav1.Status` with its code, and Retry-After only where nothing can have been executed. */
 export function statusResponse(code: ErrorCode, message: string, requestId: string): Response {
   const { status, retryAfter } = errorRow(code);
@@ -8,6 +11,7 @@ export function statusResponse(code: ErrorCode, message: string, requestId: stri
     'content-type': 'application/json',
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
+    [CODE_HEADER]: code,
     'x-request-id': requestId,
   });
   if (retryAfter !== undefined) headers.set('retry-after', String(retryAfter));

@@ -168,6 +168,10 @@ export class Tunnel implements SessionHandler {
     this.#options.log.error('a fault while serving a stream', { error: describeError(error) });
   }
 
+  onReset(code: number, by: 'local' | 'peer'): void {
+    this.#options.metrics.streamReset(code, by === 'local' ? 'agent' : 'plane');
+  }
+
   // The socket
 
   #receive(data: Buffer, binary: boolean): void {
@@ -198,7 +202,10 @@ export class Tunnel implements SessionHandler {
       this.#closeIfDrained();
       return;
     }
-    this.#options.metrics.sent(message.byteLength);
+    const { metrics } = this.#options;
+    metrics.sent(message.byteLength);
+    const delay = this.#session.lastDelay;
+    if (delay !== null) metrics.delayed(delay);
     socket.send(message, () => {
       this.#buffers.give(message);
       if (this.#session.pending) this.onPending();

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { ClusterId } from '../ids.ts';
-import { endpoint, listOf, Moment } from './endpoint.ts';
+import { endpoint, listOf, Moment, PROMETHEUS_TEXT } from './endpoint.ts';
 
 /** A DNS-1123 subdomain of a label's length (Kubernetes "Object Names and IDs"): safe in a shell, a context name, a file name. */
 const ClusterName = z
@@ -82,6 +82,20 @@ export const getClusterTunnels = endpoint({
   params: clusterParams,
   status: 200,
   result: z.object({ items: z.array(Tunnel), streams: z.int() }),
+  errors: [],
+});
+
+export const getClusterMetrics = endpoint({
+  operation: 'getClusterMetrics',
+  summary:
+    "What Prometheus scrapes of a cluster: its tunnels, and the requests that went through them; asks the cluster's object",
+  method: 'GET',
+  path: '/v1/clusters/{cluster}/metrics',
+  who: 'cluster-member',
+  scope: 'reads',
+  params: clusterParams,
+  status: 200,
+  media: PROMETHEUS_TEXT,
   errors: [],
 });
 

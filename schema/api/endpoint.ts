@@ -17,6 +17,9 @@ export type Who = 'anyone' | 'operator' | 'person' | 'administrator' | 'cluster-
  */
 export type Scope = 'self' | 'reads' | 'anything';
 
+/** Prometheus, "Exposition formats": the text format. */
+export const PROMETHEUS_TEXT = 'text/plain; version=0.0.4; charset=utf-8';
+
 interface Shape {
   /** OpenAPI operationId. */
   readonly operation: string;
@@ -34,7 +37,7 @@ interface Shape {
   /** None: 204, or not JSON. */
   readonly result?: z.ZodType;
   /** The media type of a result that is text and not JSON. */
-  readonly media?: 'application/yaml';
+  readonly media?: 'application/yaml' | typeof PROMETHEUS_TEXT;
   /** Refusals of its own, beside those that every endpoint has. */
   readonly errors: readonly ErrorCode[];
 }

@@ -1,3 +1,4 @@
+import { decodeCode } from './decode.ts';
 import { type Allocate, Batch, encodeCredit } from './encode.ts';
 import { Fifo } from './fifo.ts';
 import { Flag, FRAME_HEADER_BYTES, FrameType } from './frame.ts';
@@ -29,6 +30,8 @@ export interface SenderEvents {
   onPending(): void;
   /** The last frame of a stream's own half went into a message. */
   onLocalEnd(stream: Stream): void;
+  /** This end reset a stream that the peer knows. */
+  onReset(code: number): void;
   /** A stream is over: nothing of it is sent or taken any more. */
   onGone(stream: Stream): void;
   /** There is room again after the stream's owner was told to wait. */
@@ -62,11 +65,20 @@ export class Sender implements StreamSender {
   /** Octets of interactive streams since the last turn of a bulk one. */
   #burst = 0;
   #ended = false;
+  /** When the oldest of what the last message took from streams was queued. */
+  #oldest = Infinity;
+  readonly now: () => number;
   readonly #events: SenderEvents;
 
-  constructor(incarnation: number, events: SenderEvents) {
+  constructor(incarnation: number, events: SenderEvents, now: () => number = () => 0) {
     this.incarnation = incarnation;
     this.#events = events;
+    this.now = now;
+  }
+
+  /** How long the oldest of what the last message took from streams had waited, ms; null: it took nothing from any. */
+  get lastDelay(): number | null {
+    return this.#oldest === Infinity ? null : this.now() - this.#oldest;
   }
 
   /** Sets both session windows to what HELLO settled; also when an incarnation ends. */
@@ -147,7 +159,9 @@ export class Sender implements StreamSender {
 
   /** RESET, unless the stream's OPEN was never sent: the peer does not know it then. */
   reset(stream: Stream, payload: Uint8Array): void {
-    if (stream.opened) this.control(FrameType.RESET, stream.sequence, payload);
+    if (!stream.opened) return;
+    this.control(FrameType.RESET, stream.sequence, payload);
+    this.#events.onReset(decodeCode(payload).code);
   }
 
   queued(stream: Stream, bytes: number): void {
@@ -206,6 +220,7 @@ export class Sender implements StreamSender {
   pull(maxBytes = PULL_BYTES, allocate?: Allocate): Uint8Array<ArrayBuffer> | null {
     const batch = new Batch();
     const limit = Math.max(1, Math.min(maxBytes, MAX_MESSAGE_BYTES));
+    this.#oldest = Infinity;
     this.#takeControl(batch, limit);
     while (batch.size < limit) {
       const stream = this.#next();
@@ -274,6 +289,7 @@ export class Sender implements StreamSender {
     stream.queuedBytes -= bytes;
     this.#queued -= bytes;
     stream.opened = true;
+    if (item.queuedAt < this.#oldest) this.#oldest = item.queuedAt;
     batch.add(frame.type, frame.flags, stream.incarnation, stream.sequence, frame.payload);
     if ((frame.flags & Flag.FIN) !== 0) this.#events.onLocalEnd(stream);
   }

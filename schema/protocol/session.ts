@@ -31,6 +31,8 @@ export interface SessionHandler {
   onError(error: ProtocolError): void;
   /** A stream's handler threw: a fault of this end, for its log. The stream was reset; the others go on. */
   onFault?(error: unknown, stream: Stream): void;
+  /** For counting: a stream was reset, by this end or by the other; TUNNEL_LOST, with its session. */
+  onReset?(code: number, by: 'local' | 'peer'): void;
 }
 
 /** Before HELLO is settled only HELLO and GOAWAY are allowed; after the end nothing is. */
@@ -77,17 +79,27 @@ export class Session {
       lastSequence: options.lastSequence ?? 0,
       onFault: (error, stream) => this.#handler.onFault?.(error, stream),
     });
-    this.#sender = new Sender((options.incarnation ?? 0) & 0xffff, {
-      onPending: () => this.#handler.onPending(),
-      onLocalEnd: (stream) => this.#streams.localEnded(stream),
-      onGone: (stream) => this.#streams.delete(stream),
-      onWritable: (stream) => this.#streams.call(stream, () => stream.handler.onWritable?.()),
-      onTouched: (stream) => this.#streams.touched(stream),
-    });
+    this.#sender = new Sender(
+      (options.incarnation ?? 0) & 0xffff,
+      {
+        onPending: () => this.#handler.onPending(),
+        onLocalEnd: (stream) => this.#streams.localEnded(stream),
+        onReset: (code) => this.#handler.onReset?.(code, 'local'),
+        onGone: (stream) => this.#streams.delete(stream),
+        onWritable: (stream) => this.#streams.call(stream, () => stream.handler.onWritable?.()),
+        onTouched: (stream) => this.#streams.touched(stream),
+      },
+      options.now,
+    );
   }
 
   get openStreams(): number {
     return this.#streams.size;
+  }
+
+  /** How long the oldest of what the last message took from streams had waited to be sent, ms; null: it took nothing from any. */
+  get lastDelay(): number | null {
+    return this.#sender.lastDelay;
   }
 
   /** Whether {@link Session.pull} has something to give. */
@@ -257,6 +269,7 @@ export class Session {
         return;
       case FrameType.RESET: {
         const { code, reason } = decodeCode(frame.payload);
+        this.#handler.onReset?.(code, 'peer');
         this.#streams.drop(stream, code, reason);
         return;
       }
@@ -293,6 +306,7 @@ export class Session {
 
   #refuse({ sequence }: Frame, code: ProtocolCode, reason: string): void {
     this.#sender.control(FrameType.RESET, sequence, encodeCode(code, reason, MAX_REASON_BYTES));
+    this.#handler.onReset?.(code, 'local');
   }
 
   #accepted(stream: Stream): void {
@@ -354,6 +368,7 @@ export class Session {
   #end(goaway: Uint8Array | null, reason: string): void {
     this.#gate = 'closed';
     this.#sender.end(goaway);
+    for (let left = this.#streams.size; left > 0; left--) this.#handler.onReset?.(ProtocolCode.TUNNEL_LOST, 'local');
     this.#streams.dropAll(ProtocolCode.TUNNEL_LOST, reason);
   }
 }

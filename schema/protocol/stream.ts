@@ -31,10 +31,14 @@ export interface Outgoing {
   type: number;
   flags: number;
   payload: Uint8Array;
+  /** When it was queued, by the session's clock. */
+  queuedAt: number;
 }
 
 /** What a stream asks of its session's sending half. */
 export interface StreamSender {
+  /** Milliseconds of any clock. */
+  now(): number;
   /** A frame that counts `bytes` was queued. */
   queued(stream: Stream, bytes: number): void;
   /** False: the stream's owner should wait for `onWritable`. */
@@ -192,7 +196,7 @@ export class Stream {
   enqueue(type: number, flags: number, payload: Uint8Array): void {
     if (this.gone || this.#ending) return;
     if ((flags & Flag.FIN) !== 0) this.#ending = true;
-    this.outgoing.push({ type, flags, payload });
+    this.outgoing.push({ type, flags, payload, queuedAt: this.#sender.now() });
     const bytes = payload.byteLength + QUEUED_FRAME_BYTES;
     this.queuedBytes += bytes;
     this.#sender.queued(this, bytes);
@@ -203,7 +207,7 @@ export class Stream {
 export function cutData(item: Outgoing, room: number): Outgoing {
   const length = Math.min(item.payload.byteLength, room, MAX_DATA_BYTES);
   if (length === item.payload.byteLength) return item;
-  const piece = { type: item.type, flags: item.flags & Flag.TEXT, payload: item.payload.subarray(0, length) };
+  const piece = { ...item, flags: item.flags & Flag.TEXT, payload: item.payload.subarray(0, length) };
   item.payload = item.payload.subarray(length);
   return piece;
 }

@@ -2,6 +2,7 @@ import type {
   createCluster,
   deleteCluster,
   getCluster,
+  getClusterMetrics,
   getClusterTunnels,
   listClusters,
   renameCluster,
@@ -15,6 +16,7 @@ import {
   renameCluster as storeName,
   type Cluster,
 } from '../store/clusters.ts';
+import { exposition, NO_METRICS } from '../cluster/metrics/exposition.ts';
 import type { Deps, Handler } from './handler.ts';
 import { renderCluster } from './render.ts';
 
@@ -59,6 +61,12 @@ export const handleGetClusterTunnels: Handler<typeof getClusterTunnels> = async 
     })),
     streams,
   };
+};
+
+export const handleGetClusterMetrics: Handler<typeof getClusterMetrics> = async ({ params }, deps) => {
+  // As above: a scrape makes no object.
+  const { connectedAt } = await found(deps, params.cluster);
+  return exposition(params.cluster, connectedAt === null ? NO_METRICS : await deps.clusterMetrics(params.cluster));
 };
 
 export const handleRenameCluster: Handler<typeof renameCluster> = async ({ params, body }, deps) => {

@@ -1,5 +1,6 @@
 import type { Principal } from '#schema/access.ts';
 import type { Endpoint, Input, Result } from '#schema/api/endpoint.ts';
+import type { ClusterMetrics } from '../cluster/metrics/exposition.ts';
 import type { Config } from '../env.ts';
 import type { Commit } from '../store/access.ts';
 import type { CallerFacts } from '../store/callers.ts';
@@ -36,6 +37,7 @@ export interface Deps {
   readonly address: string | null;
   newClusterId(): Promise<string>;
   clusterStatus(clusterId: string): Promise<ClusterStatus>;
+  clusterMetrics(clusterId: string): Promise<ClusterMetrics>;
 }
 
 /** The caller, where the endpoint has one. */

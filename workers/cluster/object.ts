@@ -6,13 +6,15 @@ import { encodeRequestHead, type RequestHead } from '#schema/protocol/head.ts';
 import { MAX_HEAD_BYTES } from '#schema/protocol/limits.ts';
 import { buildSnapshot } from '../access/snapshot.ts';
 import { describeError, log } from '../log.ts';
-import { problemResponse } from '../problem.ts';
+import { codeOf, problemResponse } from '../problem.ts';
 import { statusOfError } from '../status.ts';
 import { recordConnection } from '../store/clusters.ts';
 import { Access } from './access.ts';
 import { readAgent, readCaller } from './caller.ts';
 import { REQUEST_ID_HEADER, requestFields } from './fields.ts';
 import { LiveRequests } from './live.ts';
+import { Counters } from './metrics/counters.ts';
+import type { ClusterMetrics } from './metrics/exposition.ts';
 import { Sockets, type ClusterStatus } from './sockets.ts';
 import { Storage } from './storage.ts';
 import { serveHttp } from './streams/http.ts';
@@ -29,6 +31,9 @@ export class Cluster extends DurableObject<Env> {
   readonly #sockets: Sockets;
   readonly #spill: Spill;
   readonly #live = new LiveRequests();
+  readonly #counters = new Counters(Date.now());
+  /** Requests that have not been answered yet. */
+  #unanswered = 0;
   /** Its id, once somebody has asked for it by that: the platform does not tell an object its name. */
   #cluster = '';
 
@@ -46,6 +51,8 @@ export class Cluster extends DurableObject<Env> {
     });
     this.#sockets = new Sockets(state, this.#storage, {
       now: Date.now,
+      counters: this.#counters,
+      busy: () => this.#unanswered > 0,
       generation: async (cluster) => {
         this.#isFor(cluster);
         return (await this.#access.current()).cluster.agentGeneration;
@@ -63,7 +70,9 @@ export class Cluster extends DurableObject<Env> {
         this.#isFor(agent.cluster);
         return this.#sockets.accept(agent);
       }
-      return await this.#proxy(request, readCaller(request.headers), requestId);
+      return await this.#counted(request, async () => {
+        return await this.#proxy(request, readCaller(request.headers), requestId);
+      });
     } catch (error) {
       if (!(error instanceof OutriderError)) log('error', 'request failed', { requestId, error: describeError(error) });
       // Agents read problems (RFC 9457), kubectl reads a Status.
@@ -103,6 +112,34 @@ export class Cluster extends DurableObject<Env> {
   /** RPC: what is connected now. */
   async status(): Promise<ClusterStatus> {
     return this.#sockets.status();
+  }
+
+  /** RPC: what Prometheus is told of this cluster. */
+  async metrics(cluster: string): Promise<ClusterMetrics> {
+    this.#isFor(cluster);
+    const { tunnels, streams, waiting } = this.#sockets.status();
+    const byState = { active: 0, standby: 0, draining: 0 };
+    for (const { state } of tunnels) byState[state]++;
+    // What was told may not be forgotten: see `metrics/keeper.ts`.
+    this.#sockets.keep();
+    return { tunnels: byState, streams, waiting, counted: this.#counters.counted };
+  }
+
+  /** Counts a request by how it was answered, and how soon. */
+  async #counted(request: Request, answer: () => Promise<Response>): Promise<Response> {
+    const began = Date.now();
+    this.#unanswered++;
+    try {
+      const response = await answer();
+      this.#counters.answered(response.status, Date.now() - began);
+      return response;
+    } catch (error) {
+      this.#counters.refused(codeOf(error), request.signal.aborted, Date.now() - began);
+      throw error;
+    } finally {
+      this.#unanswered--;
+      this.#sockets.keep();
+    }
   }
 
   /** Nobody is answered for another cluster than this object's own, whatever a Worker made of their path or credential. */

@@ -4,6 +4,8 @@ import { CLOSE_CODE_BASE, ProtocolCode, ProtocolError } from '#schema/protocol/c
 import { HELLO_TIMEOUT_MS } from '#schema/protocol/limits.ts';
 import { log } from '../log.ts';
 import { MAX_TUNNELS } from './limits.ts';
+import type { Counters } from './metrics/counters.ts';
+import { Keeper } from './metrics/keeper.ts';
 import type { Storage } from './storage.ts';
 import { Attachment, type Challenged, type Settled } from './tunnels/attachment.ts';
 import { challenge, settle } from './tunnels/handshake.ts';
@@ -35,6 +37,9 @@ export interface ClusterStatus {
 /** What the sockets ask of their object. */
 export interface SocketsDeps {
   now(): number;
+  readonly counters: Counters;
+  /** Whether a request waits for its answer: the object cannot sleep then. */
+  busy(): boolean;
   /** The lowest credential generation of a cluster that is alive. Rejects when it cannot be known, or there is no such cluster. */
   generation(cluster: string): Promise<number>;
   /** An agent has proven itself. */
@@ -54,10 +59,12 @@ export class Sockets {
   readonly #sockets = new Map<Tunnel, WebSocket>();
   /** Of tunnels whose HELLO is awaited. */
   readonly #timers = new Map<Tunnel, ReturnType<typeof setTimeout>>();
+  readonly #keeper: Keeper;
   #incarnation = 0;
 
   constructor(state: DurableObjectState, storage: Storage, deps: SocketsDeps) {
     this.#state = state;
+    this.#keeper = new Keeper(deps.counters);
     this.#storage = storage;
     this.#deps = deps;
     this.pool = new Pool({
@@ -132,6 +139,16 @@ export class Sockets {
     return { tunnels, streams, waiting: this.pool.waiting };
   }
 
+  /** Keeps what was counted over a hibernation, which may come whenever nothing is under way. */
+  keep(): void {
+    if (!this.#deps.counters.changed || this.#deps.busy()) return;
+    for (const tunnel of this.pool.all) if (tunnel.openStreams > 0) return;
+    for (const tunnel of this.pool.all) {
+      const socket = this.#sockets.get(tunnel);
+      if (socket !== undefined && tunnel.settled !== null && this.#keeper.keep(socket, tunnel.settled)) return;
+    }
+  }
+
   /** After an eviction: the socket's attachment says what was settled with whom. */
   #wake(socket: WebSocket): void {
     const parsed = Attachment.safeParse(socket.deserializeAttachment());
@@ -144,10 +161,12 @@ export class Sockets {
       return;
     }
     // Not now: waking is no sign of life of the agent's, and a dead socket stays open (workerd#1187).
-    const tunnel = this.#make(socket, parsed.data.settledAt);
-    tunnel.settle(parsed.data, this.#nextIncarnation());
+    const { counted, ...settled } = parsed.data;
+    if (counted !== undefined) this.#keeper.restore(socket, counted);
+    const tunnel = this.#make(socket, settled.settledAt);
+    tunnel.settle(settled, this.#nextIncarnation());
     if (!this.pool.add(tunnel)) tunnel.end(ProtocolCode.SUPERSEDED, 'this agent has dialled since');
-    else if (!this.#storage.recorded()) this.#deps.settled(parsed.data);
+    else if (!this.#storage.recorded()) this.#deps.settled(settled);
   }
 
   #awaitHello(tunnel: Tunnel): void {
@@ -169,11 +188,13 @@ export class Sockets {
       {
         onHello: (from, payload) => void this.#hello(from, socket, payload),
         onDraining: (from) => {
-          if (from.settled !== null) socket.serializeAttachment(from.settled);
+          if (from.settled !== null) this.#keeper.note(socket, from.settled);
           this.pool.changed(from, false);
         },
         onEnded: (from, reason) => this.#ended(from, socket, reason),
+        onIdle: () => this.keep(),
       },
+      this.#deps.counters,
       heardAt,
     );
     this.#tunnels.set(socket, tunnel);
@@ -210,7 +231,8 @@ export class Sockets {
     if (!this.#tunnels.has(socket)) return;
     this.#stopWaiting(tunnel);
     this.#storage.create();
-    socket.serializeAttachment(settled);
+    this.#deps.counters.tunnel('settled');
+    this.#keeper.note(socket, settled);
     tunnel.settle(settled, this.#nextIncarnation());
     if (!this.pool.add(tunnel)) {
       tunnel.end(ProtocolCode.SUPERSEDED, 'this agent has dialled since');
@@ -231,7 +253,10 @@ export class Sockets {
     this.#stopWaiting(tunnel);
     this.#tunnels.delete(socket);
     this.#sockets.delete(tunnel);
+    this.#keeper.gone(socket);
     this.pool.changed(tunnel, true);
+    if (tunnel.settled !== null) this.#deps.counters.tunnel('ended');
+    this.keep();
     if (tunnel.settled !== null) log('info', 'tunnel ended', { instance: tunnel.instance, reason });
   }
 

@@ -2,6 +2,7 @@ import { unknownCluster } from '#schema/errors.ts';
 import { randomBase32 } from '#schema/ids.ts';
 import { announcedCommit, type Announced } from '../access/commit.ts';
 import type { Deps } from '../api/handler.ts';
+import type { Cluster } from '../cluster/object.ts';
 import { clusterObject, newClusterId } from '../cluster/stub.ts';
 import { CONNECT_PATH, pathOf } from '../cluster/target.ts';
 import { dialTunnel } from '../connect/tunnel.ts';
@@ -58,12 +59,15 @@ function depsOf(request: Request, env: Env, config: Config, context: ExecutionCo
     now: Math.floor(Date.now() / 1000),
     address: clientAddress(request),
     newClusterId: async () => await newClusterId(config),
-    clusterStatus: async (clusterId) => {
-      const stub = await clusterObject(env, config, clusterId);
-      if (stub === null) throw unknownCluster();
-      return await stub.status();
-    },
+    clusterStatus: async (clusterId) => await (await existing(env, config, clusterId)).status(),
+    clusterMetrics: async (clusterId) => await (await existing(env, config, clusterId)).metrics(clusterId),
   };
+}
+
+async function existing(env: Env, config: Config, clusterId: string): Promise<DurableObjectStub<Cluster>> {
+  const stub = await clusterObject(env, config, clusterId);
+  if (stub === null) throw unknownCluster();
+  return stub;
 }
 
 /** Who calls, for throttles: the edge sets a field; a plain workerd says `address:port`, and its configuration removes the field where a client sends it. */

@@ -1,14 +1,23 @@
 import { OutriderError, unknownCluster } from '#schema/errors.ts';
+import { TRACEPARENT, traceOf, TRACESTATE, type Trace } from '#schema/http/trace.ts';
 import { authenticate } from '../authn/bearer.ts';
 import { PRINCIPAL_HEADER, writeCaller } from '../cluster/caller.ts';
 import { REQUEST_ID_HEADER } from '../cluster/fields.ts';
 import { clusterObject } from '../cluster/stub.ts';
-import { proxyUrl } from '../cluster/target.ts';
+import { parseProxyUrl, proxyUrl } from '../cluster/target.ts';
 import type { Config } from '../env.ts';
-import { describeError, log } from '../log.ts';
-import { statusOfError } from '../status.ts';
+import { describeError, log, loggablePath, logRequest } from '../log.ts';
+import { CODE_HEADER, statusOfError } from '../status.ts';
 import { scrubbed } from './headers.ts';
 import { answerSpdy, isSpdySession } from './spdy.ts';
+
+/** An API server's paths are far shorter. */
+const MAX_LOGGED_PATH = 1024;
+
+/** Room for any id; what a client makes up may be longer. */
+const MAX_LOGGED_CLUSTER = 64;
+
+const AUDIT_ID_HEADER = 'audit-id';
 
 /** RFC 9110 §9.2.1. */
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -18,25 +27,67 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
  * Every refusal is a `metav1.Status`.
  */
 export async function proxyRequest(request: Request, env: Env, config: Config, requestId: string): Promise<Response> {
+  const started = Date.now();
+  const known: Known = { requestId, trace: traceOf(request.headers.get(TRACEPARENT)), user: null };
+  let response: Response;
+  let failure: unknown;
   try {
-    return await proxy(request, env, config, requestId);
+    response = await proxy(request, env, config, known);
   } catch (error) {
-    if (!(error instanceof OutriderError)) log('error', 'request failed', { requestId, error: describeError(error) });
-    return statusOfError(error, requestId);
+    failure = error;
+    response = statusOfError(error, requestId);
   }
+  logProxied(request, response, known, Date.now() - started, failure);
+  return response;
 }
 
-async function proxy(request: Request, env: Env, config: Config, requestId: string): Promise<Response> {
+/** What is known of a request besides what it says itself. */
+interface Known {
+  readonly requestId: string;
+  readonly trace: Trace;
+  /** Null until its token was read. */
+  user: string | null;
+}
+
+/**
+ * One line when the head is sent. Not at the end, which a Worker sees only when each piece of the content passes through it; a watch would be in the log when it is over,
+ * and one that hangs never.
+ */
+function logProxied(request: Request, response: Response, known: Known, milliseconds: number, failure: unknown): void {
+  const { cluster, target } = parseProxyUrl(request.url) ?? { cluster: '', target: new URL(request.url).pathname };
+  const code = response.headers.get(CODE_HEADER);
+  logRequest({
+    requestId: known.requestId,
+    traceId: known.trace.traceId,
+    method: request.method,
+    // Cut off, or one client's address would fill the log; a query may hold a secret.
+    path: loggablePath((target.split('?', 1)[0] ?? '').slice(0, MAX_LOGGED_PATH)),
+    cluster: cluster.slice(0, MAX_LOGGED_CLUSTER),
+    status: response.status,
+    milliseconds,
+    ...(known.user === null ? {} : { user: known.user }),
+    ...(code === null ? {} : { code }),
+    ...(failure === undefined || failure instanceof OutriderError ? {} : { error: describeError(failure) }),
+  });
+}
+
+async function proxy(request: Request, env: Env, config: Config, known: Known): Promise<Response> {
+  const { requestId, trace } = known;
   const parsed = proxyUrl(request.url);
   const websocket = request.headers.get('upgrade')?.toLowerCase() === 'websocket';
   if (websocket) refuseForeignOrigin(request, config);
   const principal = await authenticate(request, config);
+  known.user = principal.user;
   if ((await clusterObject(env, config, parsed.cluster)) === null) {
     throw new OutriderError('unknown_cluster', `there is no cluster ${JSON.stringify(parsed.cluster.slice(0, 64))}`);
   }
   const headers = scrubbed(request.headers, { websocket, acceptEncoding: acceptEncoding(request) });
   headers.set(PRINCIPAL_HEADER, writeCaller(principal));
   headers.set(REQUEST_ID_HEADER, requestId);
+  // kube-apiserver takes it for the id of its audit event (apiserver/pkg/endpoints/filters/audit_init.go), so that its log can be joined with ours.
+  if (!headers.has(AUDIT_ID_HEADER)) headers.set(AUDIT_ID_HEADER, requestId);
+  headers.set(TRACEPARENT, trace.traceparent);
+  if (!trace.continued) headers.delete(TRACESTATE);
   const response = await ask(env, config, parsed.cluster, request, headers);
   return isSpdySession(request.method, parsed.target) ? await answerSpdy(response, requestId) : response;
 }

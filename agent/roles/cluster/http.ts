@@ -9,6 +9,7 @@ import type { StreamMetrics } from '../../metrics.ts';
 import { RequestBody } from './body.ts';
 import { contentLength, fromRaw, requestFields, responseFields, toWire } from './fields.ts';
 import { judgeIdentity } from './identity.ts';
+import { namesOf, reported } from './report.ts';
 import {
   errorCode,
   type Fault,
@@ -48,11 +49,11 @@ export function serveHttp(upstream: Upstream, stream: Stream, headBytes: Uint8Ar
   }
   const verdict = judgeIdentity(head.fields);
   if (!verdict.allowed) {
-    upstream.log.warn('refused an identity that the plane asked for', { reason: verdict.reason });
+    upstream.log.warn('refused an identity that the plane asked for', { reason: verdict.reason, ...namesOf(head) });
     refuse(stream, metrics, { code: ProtocolCode.IDENTITY_REFUSED, reason: verdict.reason });
     return;
   }
-  const exchange = new HttpExchange(upstream, stream, head, metrics);
+  const exchange = new HttpExchange(upstream, stream, head, reported(upstream.log, head, metrics));
   stream.handler = exchange;
   // A body that came in the same message is here by then, so that a small request goes out as a whole.
   queueMicrotask(() => exchange.begin());
@@ -61,7 +62,7 @@ export function serveHttp(upstream: Upstream, stream: Stream, headBytes: Uint8Ar
 /** Resets a stream that was not served. */
 export function refuse(stream: Stream, metrics: StreamMetrics, { code, reason }: Fault): void {
   stream.reset(code, reason);
-  metrics.reset(code, 'agent');
+  metrics.reset(code);
 }
 
 class HttpExchange implements StreamHandler, Dispatcher.DispatchHandler {
@@ -122,7 +123,7 @@ class HttpExchange implements StreamHandler, Dispatcher.DispatchHandler {
 
   onReset(code: number): void {
     if (!this.#finish()) return;
-    this.#metrics.reset(code, 'plane');
+    this.#metrics.reset(code);
     this.#body.fail(CANCELLED);
     this.#controller?.abort(CANCELLED);
   }
@@ -159,7 +160,7 @@ class HttpExchange implements StreamHandler, Dispatcher.DispatchHandler {
       return;
     }
     this.#status = status;
-    this.#metrics.head();
+    this.#metrics.head(status);
     this.#stream.head(head);
   }
 
@@ -189,7 +190,11 @@ class HttpExchange implements StreamHandler, Dispatcher.DispatchHandler {
       return;
     }
     const fault = faultOf(error, this.#sent);
-    this.#upstream.log.warn('a request failed', { reason: fault.reason, error: describeError(error) });
+    this.#upstream.log.warn('a request failed', {
+      reason: fault.reason,
+      error: describeError(error),
+      ...namesOf(this.#head),
+    });
     this.#fail(fault);
   }
 

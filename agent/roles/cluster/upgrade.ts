@@ -12,6 +12,7 @@ import { connectApart } from '../../kube/pool.ts';
 import type { StreamMetrics } from '../../metrics.ts';
 import { fromRaw, responseFields, toWire, upgradeFields } from './fields.ts';
 import { refuse } from './http.ts';
+import { namesOf, reported } from './report.ts';
 import { judgeIdentity } from './identity.ts';
 import { Messages, type Whole } from './messages.ts';
 import { offeredProtocols } from './subprotocols.ts';
@@ -50,11 +51,11 @@ export function serveUpgrade(upstream: Upstream, stream: Stream, headBytes: Uint
   }
   const verdict = judgeIdentity(head.fields);
   if (!verdict.allowed) {
-    upstream.log.warn('refused an identity that the plane asked for', { reason: verdict.reason });
+    upstream.log.warn('refused an identity that the plane asked for', { reason: verdict.reason, ...namesOf(head) });
     refuse(stream, metrics, { code: ProtocolCode.IDENTITY_REFUSED, reason: verdict.reason });
     return;
   }
-  const exchange = new UpgradeExchange(upstream, stream, head, protocols, metrics);
+  const exchange = new UpgradeExchange(upstream, stream, head, protocols, reported(upstream.log, head, metrics));
   stream.handler = exchange;
   exchange.begin().catch((error: unknown) => exchange.broke(error));
 }
@@ -181,7 +182,7 @@ class UpgradeExchange implements StreamHandler {
 
   onReset(code: number): void {
     if (!this.#finish()) return;
-    this.#metrics.reset(code, 'plane');
+    this.#metrics.reset(code);
     this.#drop();
   }
 
@@ -196,7 +197,11 @@ class UpgradeExchange implements StreamHandler {
   broke(error: unknown): void {
     if (this.#over) return;
     const fault = faultOf(error, this.#sent);
-    this.#upstream.log.warn('an upgrade failed', { reason: fault.reason, error: describeError(error) });
+    this.#upstream.log.warn('an upgrade failed', {
+      reason: fault.reason,
+      error: describeError(error),
+      ...namesOf(this.#head),
+    });
     this.#fail(fault);
   }
 
@@ -309,7 +314,7 @@ class UpgradeExchange implements StreamHandler {
       this.#fail({ code: ProtocolCode.UPSTREAM_LOST, reason: "the response's head cannot be carried" });
       return false;
     }
-    this.#metrics.head();
+    this.#metrics.head(status);
     return true;
   }
 

@@ -1,4 +1,5 @@
 import type { ResponseHead } from '#schema/protocol/head.ts';
+import { CODE_HEADER } from '../../status.ts';
 import { endToEnd } from '#schema/http/hop-by-hop.ts';
 
 /** Fields that a cluster has no business setting for the plane's origin. */
@@ -6,6 +7,7 @@ const NOT_FOR_CLIENTS = new Set([
   'accept-ch',
   'alt-svc',
   'clear-site-data',
+  CODE_HEADER,
   'nel',
   'report-to',
   'reporting-endpoints',

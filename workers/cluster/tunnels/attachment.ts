@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { AgentPrincipal } from '#schema/access.ts';
 import { AgentRole } from '#schema/protocol/hello.ts';
+import { Counted } from '../metrics/counters.ts';
 
 const limits = z.object({ streamWindow: z.int(), sessionWindow: z.int(), maxStreams: z.int() });
 
@@ -29,6 +30,9 @@ const Settled = z.object({
 });
 export type Settled = z.infer<typeof Settled>;
 
+/** As {@link Settled}; one tunnel of a cluster also keeps what was counted (decision 0008). */
+const SettledKeeper = Settled.extend({ counted: Counted.optional().catch(undefined) });
+
 /** What a hibernating tunnel socket remembers (at most 16 KiB). It was written by some earlier deploy: a value that does not parse means that the socket is closed. */
-export const Attachment = z.discriminatedUnion('state', [Challenged, Settled]);
+export const Attachment = z.discriminatedUnion('state', [Challenged, SettledKeeper]);
 export type Attachment = z.infer<typeof Attachment>;

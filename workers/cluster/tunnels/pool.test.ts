@@ -3,6 +3,7 @@ import { ProtocolCode } from '#schema/protocol/codes.ts';
 import { Batch, encodeCode } from '#schema/protocol/encode.ts';
 import { FrameType, StreamKind } from '#schema/protocol/frame.ts';
 import { PLANE_LIMITS, SILENCE_MS } from '#schema/protocol/limits.ts';
+import { Counters } from '../metrics/counters.ts';
 import { MAX_WAITING, SILENCE_CHECK_MS, TUNNEL_RECENTLY_MS, TUNNEL_WAIT_MS } from '../limits.ts';
 import { Pool } from './pool.ts';
 import { Tunnel } from './tunnel.ts';
@@ -28,7 +29,9 @@ function make(lostAt: number | null = null) {
         onHello: () => undefined,
         onDraining: (from) => pool.changed(from, false),
         onEnded: (from) => pool.changed(from, true),
+        onIdle: () => undefined,
       },
+      new Counters(0),
       Date.now(),
     );
     const agent = { cluster: 'c-gaaaaaaaaaabbbbbbbb', publicKey: 'A'.repeat(43), generation: 1 };
@@ -166,7 +169,13 @@ test('a socket that breaks while its tunnel is being ended is closed once', () =
       },
       close: () => undefined,
     },
-    { onHello: () => undefined, onDraining: () => undefined, onEnded: (_, reason) => void ended.push(reason) },
+    {
+      onHello: () => undefined,
+      onDraining: () => undefined,
+      onEnded: (_, reason) => void ended.push(reason),
+      onIdle: () => undefined,
+    },
+    new Counters(0),
     0,
   );
   tunnel.end(ProtocolCode.CANCELLED, 'over');

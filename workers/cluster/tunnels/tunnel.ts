@@ -6,6 +6,7 @@ import { Session } from '#schema/protocol/session.ts';
 import type { Stream, StreamHandler } from '#schema/protocol/stream.ts';
 import { describeError, log } from '../../log.ts';
 import { ANSWER_MS } from '../limits.ts';
+import type { Counters } from '../metrics/counters.ts';
 import type { Settled } from './attachment.ts';
 import type { Presence } from './presence.ts';
 
@@ -17,6 +18,8 @@ export interface TunnelEvents {
   onDraining(tunnel: Tunnel): void;
   /** It is over; its socket is being closed. */
   onEnded(tunnel: Tunnel, reason: string): void;
+  /** Something was sent or received, and no stream is open now. */
+  onIdle(): void;
 }
 
 /** The socket as a tunnel uses it; workerd's WebSocket, or a recording one in tests. */
@@ -40,6 +43,7 @@ export class Tunnel implements Presence {
   readonly #socket: TunnelSocket;
   readonly #events: TunnelEvents;
   readonly #session: Session;
+  readonly #counters: Counters;
   #settled: Settled | null = null;
   /** HELLO was answered, and the answer is being judged. */
   #answered = false;
@@ -57,8 +61,9 @@ export class Tunnel implements Presence {
   /** When anything was last heard, epoch ms; pings are added by the object, which alone can see them. */
   heardAt: number;
 
-  constructor(socket: TunnelSocket, events: TunnelEvents, now: number) {
+  constructor(socket: TunnelSocket, events: TunnelEvents, counters: Counters, now: number) {
     this.#socket = socket;
+    this.#counters = counters;
     this.#events = events;
     this.heardAt = now;
     this.#session = new Session({
@@ -75,6 +80,7 @@ export class Tunnel implements Presence {
         onGoaway: (code, reason) => this.#goneAway(code, reason),
         onPending: () => this.#schedule(),
         onError: (error) => this.#failed(error),
+        onReset: (code, by) => counters.reset(code, by === 'local' ? 'plane' : 'agent'),
         onFault: (error, stream) =>
           log('error', 'a stream’s owner failed', { stream: stream.id, error: describeError(error) }),
       },
@@ -124,8 +130,10 @@ export class Tunnel implements Presence {
   receive(message: ArrayBuffer, now: number): void {
     this.heardAt = now;
     this.#receivedAt = now;
+    this.#counters.received(message.byteLength);
     this.#session.receive(new Uint8Array(message));
     if (this.#session.congested) this.#relief ??= setTimeout(() => this.#relieve(), RELIEF_CHECK_MS);
+    this.#idle();
   }
 
   #relieve(): void {
@@ -216,6 +224,14 @@ export class Tunnel implements Presence {
         this.lost('the socket is closed');
         return;
       }
+      this.#counters.sent(message.byteLength);
+      const delay = this.#session.lastDelay;
+      if (delay !== null) this.#counters.delayed(delay);
     }
+    this.#idle();
+  }
+
+  #idle(): void {
+    if (this.#session.openStreams === 0 && !this.#ended) this.#events.onIdle();
   }
 }
