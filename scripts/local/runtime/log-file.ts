@@ -4,7 +4,7 @@ import { SECRET_MODE } from '../state/data-dir.ts';
 /** Two files of this size are kept, so a chatty client cannot fill the disk with what it makes the plane log. */
 const ROTATE_BYTES = 16 * 1024 * 1024;
 
-/** A log file, one JSON object a line; the full one is kept as `<path>.1`. It stays open: opening it for each line would take most of the time (25 µs of 30). */
+/** A log file, one JSON object a line; the full one is kept as `<path>.1`. It stays open: opening it for each line took more than half of the time that a line takes. */
 export class LogFile {
   readonly path: string;
   #open: { descriptor: number; bytes: number } | null = null;
