@@ -10,7 +10,7 @@ import {
   type Field,
   type RequestHead,
 } from './head.ts';
-import { MAX_HEAD_BYTES } from './limits.ts';
+import { MAX_HEAD_BYTES, MAX_HEAD_FIELDS } from './limits.ts';
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
 
@@ -153,4 +153,16 @@ test('128 KiB is the largest head, both ways', () => {
   expect(decodeResponseHead(largest).fields[0]?.[1]).toHaveLength(room);
   expect(refusal(() => encodeResponseHead({ status: 200, fields: [['x', 'a'.repeat(room + 1)]] }))).toBe('LIMIT');
   expect(refusal(() => decodeResponseHead(new Uint8Array(MAX_HEAD_BYTES + 1)))).toBe('LIMIT');
+});
+
+// Tried without the limit: 40,000 fields are decoded.
+test('2,048 fields are the most that a head has, both ways', () => {
+  const fields = Array.from({ length: MAX_HEAD_FIELDS }, (): [string, string] => ['a', '']);
+  expect(decodeResponseHead(encodeResponseHead({ status: 200, fields })).fields).toHaveLength(MAX_HEAD_FIELDS);
+  expect(refusal(() => encodeResponseHead({ status: 200, fields: [...fields, ['a', '']] }))).toBe('LIMIT');
+  expect(refusal(() => decodeResponseHead(utf8(`200${'\na:'.repeat(MAX_HEAD_FIELDS + 1)}`)))).toBe('LIMIT');
+  expect(refusal(() => encodeRequestHead({ method: 'GET', target: '/', fields: [...fields, ['a', '']] }))).toBe(
+    'LIMIT',
+  );
+  expect(refusal(() => decodeRequestHead(utf8(`GET /${'\na:'.repeat(MAX_HEAD_FIELDS + 1)}`)))).toBe('LIMIT');
 });

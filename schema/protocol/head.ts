@@ -1,5 +1,5 @@
 import { ProtocolCode, ProtocolError } from './codes.ts';
-import { MAX_HEAD_BYTES } from './limits.ts';
+import { MAX_HEAD_BYTES, MAX_HEAD_FIELDS } from './limits.ts';
 
 /** A header field: name in lower case, value as received. */
 export type Field = readonly [name: string, value: string];
@@ -33,7 +33,12 @@ function malformed(detail: string): ProtocolError {
   return new ProtocolError(ProtocolCode.PROTOCOL_ERROR, detail);
 }
 
+function tooMany(): ProtocolError {
+  return new ProtocolError(ProtocolCode.LIMIT, 'too many fields');
+}
+
 function encode(first: string, fields: readonly Field[]): Uint8Array {
+  if (fields.length > MAX_HEAD_FIELDS) throw tooMany();
   let text = first;
   for (const [name, value] of fields) text += `\n${name}:${value}`;
   // The encoder would replace a lone surrogate by U+FFFD: another head than the one that was meant.
@@ -56,6 +61,7 @@ function decode(bytes: Uint8Array): { first: string; fields: Field[] } {
   const first = text.slice(0, end);
   const fields: Field[] = [];
   while (end >= 0 && end < text.length) {
+    if (fields.length === MAX_HEAD_FIELDS) throw tooMany();
     const start = end + 1;
     end = text.indexOf('\n', start);
     const stop = end < 0 ? text.length : end;

@@ -3,6 +3,7 @@ import { decodeCode, decodeCredit, decodeFrames } from './decode.ts';
 import { type Allocate, encodeCode } from './encode.ts';
 import { FIRST_OPTIONAL_TYPE, Flag, FrameType, isStreamKind, type Frame, type StreamKind } from './frame.ts';
 import {
+  FRAME_RATE,
   LAST_SEQUENCE,
   MAX_CONTROL_FRAMES,
   MAX_REASON_BYTES,
@@ -10,6 +11,7 @@ import {
   SESSION_QUEUE_MAX,
   type SessionLimits,
 } from './limits.ts';
+import { RateBudget } from './rate.ts';
 import { Sender } from './sender.ts';
 import type { Stream, StreamHandler } from './stream.ts';
 import { Streams } from './streams.ts';
@@ -51,6 +53,8 @@ export class Session {
   readonly #handler: SessionHandler;
   readonly #sender: Sender;
   readonly #streams: Streams;
+  readonly #now: (() => number) | null;
+  #frames: RateBudget | null = null;
   #peer: SessionLimits | null = null;
   #gate: Gate = 'hello';
   /** We take no new streams. */
@@ -60,7 +64,7 @@ export class Session {
 
   /**
    * `incarnation` wraps at 16 bits. `lastSequence`: the highest that was used before, 0 or odd. `now`: a clock in ms, from any beginning; without one, windows do
-   * not grow and nobody is found to be stalled.
+   * not grow, nobody is found to be stalled, and no rate is known.
    */
   constructor(options: {
     role: SessionRole;
@@ -73,6 +77,7 @@ export class Session {
     this.#role = options.role;
     this.#local = options.local;
     this.#handler = options.handler;
+    this.#now = options.now ?? null;
     this.#streams = new Streams({
       local: options.local,
       now: options.now ?? null,
@@ -179,10 +184,23 @@ export class Session {
   receive(message: Uint8Array): void {
     if (this.#gate === 'closed') return;
     try {
-      decodeFrames(message, (frame) => this.#take(frame));
+      let frames = 0;
+      decodeFrames(message, (frame) => {
+        frames++;
+        this.#take(frame);
+      });
+      this.#countFrames(frames);
     } catch (error) {
       this.#fail(error instanceof ProtocolError ? error : new ProtocolError(ProtocolCode.INTERNAL, 'internal error'));
     }
+  }
+
+  /** Once a message, which is bounded itself: a clock for each frame would cost as much as what it guards against. */
+  #countFrames(frames: number): void {
+    if (this.#now === null) return;
+    const now = this.#now();
+    this.#frames ??= new RateBudget(FRAME_RATE, now);
+    if (!this.#frames.spend(frames, now)) throw new ProtocolError(ProtocolCode.LIMIT, 'too many frames a second');
   }
 
   /** The next message to send, of about `maxBytes` octets at most, in a buffer of `allocate`'s; null when there is none, or no credit. */

@@ -4,9 +4,13 @@ import { codeName, ProtocolCode } from '#schema/protocol/codes.ts';
 import { decodeCode, decodeFrames } from '#schema/protocol/decode.ts';
 import { encodeCredit } from '#schema/protocol/encode.ts';
 import { Flag, FrameType } from '#schema/protocol/frame.ts';
+import { FRAME_RATE } from '#schema/protocol/limits.ts';
 import type { SessionRole } from '#schema/protocol/session.ts';
-import { LIMITS, random, utf8 } from './link.ts';
+import { frames, LIMITS, random, utf8 } from './link.ts';
 import { DATA, noise, Victim, type FrameArguments } from './victim.ts';
+
+/** Below a MiB, whatever the frame. */
+const FRAMES_A_MESSAGE = 50_000;
 
 /** What either end may be sent that ends its session, and the code it must say. */
 const BREACHES: Record<
@@ -141,6 +145,34 @@ describe.each(['plane', 'agent'] as const)('a hostile peer of the %s', (role) =>
     expect([first?.received, victim.goaways, victim.errors]).toEqual([10, 1, []]);
     expect(first?.heard.at(-1)).toBe(`reset ${ProtocolCode.TUNNEL_LOST}`);
   });
+
+  // Tried with frames that are not counted: the session goes on.
+  test.each([
+    ['of optional types', [FrameType.STATE, 0, 0, 0]],
+    ['that give credit', [FrameType.WINDOW, 0, 0, 0, encodeCredit(1)]],
+    ['of no content', DATA(1, 0)],
+    ['for streams that are done', [FrameType.RESET, 0, 0, 7, Uint8Array.of(0, 1)]],
+  ] as [string, FrameArguments][])(
+    'a flood of frames %s ends the session; at a pace they do no harm',
+    (_what, frame) => {
+      const many = frames(...Array.from({ length: FRAMES_A_MESSAGE }, () => frame));
+      let now = 0;
+      const paced = new Victim(role, true, () => now);
+      for (let sent = 0; sent < 2 * FRAME_RATE.burst; sent += FRAMES_A_MESSAGE) {
+        now += (1000 * FRAMES_A_MESSAGE) / FRAME_RATE.perSecond;
+        paced.session.receive(many);
+        paced.drain();
+      }
+      expect(paced.errors).toEqual([]);
+      const flooded = new Victim(role, true, () => 0);
+      let sent = 0;
+      for (; flooded.errors.length === 0 && sent < 2 * FRAME_RATE.burst; sent += FRAMES_A_MESSAGE) {
+        flooded.session.receive(many);
+      }
+      expect(flooded.errors.map((error) => codeName(error.code))).toEqual(['LIMIT']);
+      expect(sent).toBeLessThanOrEqual(FRAME_RATE.burst + FRAMES_A_MESSAGE);
+    },
+  );
 
   test('optional frames, unknown flags and frames of another incarnation harm nothing', () => {
     const victim = new Victim(role);

@@ -22,11 +22,12 @@ export class Victim {
   goaways = 0;
   #ended = false;
 
-  constructor(role: SessionRole, settled = true) {
+  constructor(role: SessionRole, settled = true, now?: () => number) {
     this.role = role;
     this.session = new Session({
       role,
       local: LIMITS,
+      ...(now === undefined ? {} : { now }),
       handler: {
         onOpen: (stream) => {
           const owner = new Owner(0, false);

@@ -15,6 +15,21 @@ export const MAX_WAITING = 1_000;
 /** Tunnels of one cluster: a Deployment of two, twice that in a rollout, and a margin for node agents. */
 export const MAX_TUNNELS = 64;
 
+/**
+ * Dials of a cluster's agents from one address, a second and at once. A dial costs a challenge and may push out another that was not proven yet. An agent dials within a second at first and
+ * more slowly each time (`agent/tunnel/reconnect.ts`); after a deploy of the plane all of a cluster's may come at once, from behind one address.
+ */
+export const DIAL_RATE = { perSecond: 4, burst: 2 * MAX_TUNNELS } as const;
+
+/**
+ * Requests that a person may give up before they are answered, a second and at once. Each costs its sender a frame, and the agent a connection to the API server, which ends with the request
+ * ("rapid reset", CVE-2023-44487, one hop on). A controller that is stopped may give up all that it has under way.
+ */
+export const CANCEL_RATE = { perSecond: 100, burst: 1_000 } as const;
+
+/** People or addresses that a rate is kept for: some 100 KB. */
+export const MAX_RATED = 1_024;
+
 /** What a client's WebSocket may have queued in memory before the rest goes to disk, octets. */
 export const UPLOAD_MEMORY_BYTES = 4 * 1024 * 1024;
 

@@ -3,7 +3,7 @@ import { AccessSnapshot, type Principal } from '#schema/access.ts';
 import { OutriderError, unknownCluster } from '#schema/errors.ts';
 import { ProtocolCode, ProtocolError } from '#schema/protocol/codes.ts';
 import { encodeRequestHead, type RequestHead } from '#schema/protocol/head.ts';
-import { MAX_HEAD_BYTES } from '#schema/protocol/limits.ts';
+import { MAX_HEAD_BYTES, MAX_HEAD_FIELDS } from '#schema/protocol/limits.ts';
 import { buildSnapshot } from '../access/snapshot.ts';
 import { describeError, log } from '../log.ts';
 import { codeOf, problemResponse } from '../problem.ts';
@@ -11,10 +11,12 @@ import { statusOfError } from '../status.ts';
 import { recordConnection } from '../store/clusters.ts';
 import { Access } from './access.ts';
 import { readAgent, readCaller } from './caller.ts';
-import { REQUEST_ID_HEADER, requestFields } from './fields.ts';
+import { ADDRESS_HEADER, REQUEST_ID_HEADER, requestFields } from './fields.ts';
+import { CANCEL_RATE, DIAL_RATE } from './limits.ts';
 import { LiveRequests } from './live.ts';
 import { Counters } from './metrics/counters.ts';
 import type { ClusterMetrics } from './metrics/exposition.ts';
+import { Rates } from './rates.ts';
 import { Sockets, type ClusterStatus } from './sockets.ts';
 import { Storage } from './storage.ts';
 import { serveHttp } from './streams/http.ts';
@@ -32,6 +34,8 @@ export class Cluster extends DurableObject<Env> {
   readonly #spill: Spill;
   readonly #live = new LiveRequests();
   readonly #counters = new Counters(Date.now());
+  readonly #dials = new Rates(DIAL_RATE);
+  readonly #cancels = new Rates(CANCEL_RATE);
   /** Requests that have not been answered yet. */
   #unanswered = 0;
   /** Its id, once somebody has asked for it by that: the platform does not tell an object its name. */
@@ -68,11 +72,13 @@ export class Cluster extends DurableObject<Env> {
       if (dial) {
         const agent = readAgent(request.headers);
         this.#isFor(agent.cluster);
+        if (!this.#dials.spend(request.headers.get(ADDRESS_HEADER) ?? '', Date.now())) {
+          throw new OutriderError('overloaded', 'too many dials of this cluster come from this address');
+        }
         return this.#sockets.accept(agent);
       }
-      return await this.#counted(request, async () => {
-        return await this.#proxy(request, readCaller(request.headers), requestId);
-      });
+      const principal = readCaller(request.headers);
+      return await this.#counted(request, principal, async () => await this.#proxy(request, principal, requestId));
     } catch (error) {
       if (!(error instanceof OutriderError)) log('error', 'request failed', { requestId, error: describeError(error) });
       // Agents read problems (RFC 9457), kubectl reads a Status.
@@ -126,15 +132,20 @@ export class Cluster extends DurableObject<Env> {
   }
 
   /** Counts a request by how it was answered, and how soon. */
-  async #counted(request: Request, answer: () => Promise<Response>): Promise<Response> {
+  async #counted({ signal }: Request, { user }: Principal, answer: () => Promise<Response>): Promise<Response> {
     const began = Date.now();
     this.#unanswered++;
     try {
+      if (!this.#cancels.allows(user, began)) {
+        throw new OutriderError('overloaded', 'you have given up too many requests before they were answered');
+      }
       const response = await answer();
       this.#counters.answered(response.status, Date.now() - began);
       return response;
     } catch (error) {
-      this.#counters.refused(codeOf(error), request.signal.aborted, Date.now() - began);
+      const now = Date.now();
+      if (signal.aborted) this.#cancels.charge(user, now);
+      this.#counters.refused(codeOf(error), signal.aborted, now - began);
       throw error;
     } finally {
       this.#unanswered--;
@@ -197,7 +208,10 @@ function requestHead(head: RequestHead): Uint8Array {
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
     if (error.code === ProtocolCode.LIMIT) {
-      throw new OutriderError('headers_too_large', `the header fields take more than ${MAX_HEAD_BYTES / 1024} KiB`);
+      throw new OutriderError(
+        'headers_too_large',
+        `the header fields are more than ${MAX_HEAD_FIELDS}, or take more than ${MAX_HEAD_BYTES / 1024} KiB`,
+      );
     }
     throw new OutriderError('bad_request', `the request cannot be sent on: ${error.message}`);
   }

@@ -3,7 +3,7 @@ import { OutriderError, unknownCluster } from '#schema/errors.ts';
 import { verifyAgentCredential } from '../authn/agent-credential.ts';
 import { bearerToken } from '../authn/bearer.ts';
 import { PRINCIPAL_HEADER, writeAgent } from '../cluster/caller.ts';
-import { REQUEST_ID_HEADER } from '../cluster/fields.ts';
+import { ADDRESS_HEADER, REQUEST_ID_HEADER } from '../cluster/fields.ts';
 import { clusterObject } from '../cluster/stub.ts';
 import type { Config } from '../env.ts';
 import { describeError, log } from '../log.ts';
@@ -11,12 +11,19 @@ import { findCluster } from '../store/clusters.ts';
 
 /**
  * An agent's dial: a stranger is refused before any object wakes, the rest is between the agent and its cluster's object, which challenges the key.
+ * @param facts `address`: whom the platform says the agent to be, as throttles count
  * @throws OutriderError
  */
-export async function dialTunnel(request: Request, env: Env, config: Config, requestId: string): Promise<Response> {
+export async function dialTunnel(
+  request: Request,
+  env: Env,
+  config: Config,
+  facts: { requestId: string; address: string | null },
+): Promise<Response> {
   if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket') {
     throw new OutriderError('bad_request', 'a tunnel is a WebSocket');
   }
+  const { requestId, address } = facts;
   const credential = bearerToken(request.headers);
   const agent = await verifyAgentCredential(config, credential, Math.floor(Date.now() / 1000));
   await refuseOld(env.DB, agent);
@@ -26,6 +33,7 @@ export async function dialTunnel(request: Request, env: Env, config: Config, req
   headers.delete('authorization');
   headers.set(PRINCIPAL_HEADER, writeAgent(agent));
   headers.set(REQUEST_ID_HEADER, requestId);
+  headers.set(ADDRESS_HEADER, address ?? '');
   return await stub.fetch(new Request(request, { headers }));
 }
 

@@ -27,7 +27,9 @@ export async function serve(request: Request, env: Env, context: ExecutionContex
   try {
     const config = await readConfig(env);
     if (forKubectl) return await proxyRequest(request, env, config, requestId);
-    if (pathname === CONNECT_PATH) return await dialTunnel(request, env, config, requestId);
+    if (pathname === CONNECT_PATH) {
+      return await dialTunnel(request, env, config, { requestId, address: clientAddress(request) });
+    }
     return await app.fetch(request, { requestId, deps: depsOf(request, env, config, context) }, context);
   } catch (error) {
     const code = codeOf(error);

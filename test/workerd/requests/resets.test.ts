@@ -3,7 +3,8 @@ import { ProtocolCode } from '#schema/protocol/codes.ts';
 import { Flag, FrameType } from '#schema/protocol/frame.ts';
 import { encodeResponseHead } from '#schema/protocol/head.ts';
 import { AGENT_LIMITS } from '#schema/protocol/limits.ts';
-import { makeWorld, type World } from '../support/world.ts';
+import { CANCEL_RATE } from '#workers/cluster/limits.ts';
+import { addPerson, makeWorld, type World } from '../support/world.ts';
 
 let world: World;
 beforeEach(async () => {
@@ -160,6 +161,27 @@ test('more requests than the agent takes are refused with 429 and Retry-After: n
   expect(await response.json()).toMatchObject({ kind: 'Status', reason: 'TooManyRequests' });
   for (const stream of streams) stream.respond(200);
   for (const asked of under) expect((await asked).status).toBe(200);
+});
+
+// Tried with requests given up that are not counted: the next one is served.
+test('attack: whoever gives up requests without end is refused for a while, and nobody else (CVE-2023-44487)', async () => {
+  const token = await world.tokenFor({ user: await addPerson({ administrator: true }) });
+  const agent = await world.agent();
+  const controller = new AbortController();
+  const asked = Array.from({ length: 2 * CANCEL_RATE.burst }, async () => {
+    await world.fetch('/version', { signal: controller.signal }).catch(() => undefined);
+  });
+  for (let i = 0; i < asked.length; i++) await agent.next();
+  controller.abort();
+  await Promise.all(asked);
+  await world.quiet();
+  const refused = await world.fetch('/version');
+  expect(refused.status).toBe(429);
+  expect(refused.headers.get('retry-after')).toBe('1');
+  expect(await refused.json()).toMatchObject({ message: expect.stringContaining('given up too many requests') });
+  const other = world.fetch('/version', { token });
+  (await agent.next()).respond(200);
+  expect((await other).status).toBe(200);
 });
 
 test('what a draining agent did not take is dispatched once more, where it has no content', async () => {

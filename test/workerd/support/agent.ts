@@ -47,6 +47,8 @@ export interface AgentOptions {
   role?: Proof['role'];
   capabilities?: string[];
   limits?: SessionLimits;
+  /** Whence it dials, as the edge says it. */
+  address?: string;
   /** Instead of a credential of the world's cluster. */
   credential?: string;
   key?: AgentKey;
@@ -121,7 +123,11 @@ export class ScriptedAgent {
   static async connect(home: Home, options: AgentOptions): Promise<ScriptedAgent> {
     const credential = options.credential ?? (await home.credential(options.generation, options.key));
     const response = await exports.default.fetch(`${ORIGIN}/connect/tunnel`, {
-      headers: { upgrade: 'websocket', authorization: `Bearer ${credential}` },
+      headers: {
+        upgrade: 'websocket',
+        authorization: `Bearer ${credential}`,
+        ...(options.address === undefined ? {} : { 'cf-connecting-ip': options.address }),
+      },
     });
     if (response.webSocket === null) throw new Error(`${response.status} ${await response.text()}`);
     return new ScriptedAgent(home, response.webSocket, options);

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { AccessSnapshot } from '#schema/access.ts';
 import { CLOSE_CODE_BASE, ProtocolCode } from '#schema/protocol/codes.ts';
 import { SILENCE_MS } from '#schema/protocol/limits.ts';
-import { MAX_TUNNELS } from '#workers/cluster/limits.ts';
+import { DIAL_RATE, MAX_TUNNELS } from '#workers/cluster/limits.ts';
 import type { ScriptedAgent } from '../support/agent.ts';
 import { makeWorld, type World } from '../support/world.ts';
 
@@ -166,6 +166,19 @@ test('attack: dials that never prove themselves do not keep an agent out', async
   for (let i = 0; i < MAX_TUNNELS; i++) unproven.push(await world.connect({ answers: false }));
   await serves(await world.agent());
   expect(await unproven[0]?.closed).toMatchObject(closedWith(ProtocolCode.OVERLOADED));
+});
+
+// Tried with dials that are not counted: the last is taken.
+test('attack: an address that dials without end is refused, and an agent elsewhere is not', async () => {
+  const dial = async (address: string) => await world.connect({ answers: false, address });
+  for (let i = 0; i < DIAL_RATE.burst; i++) await dial('192.0.2.1');
+  await expect(
+    (async () => {
+      // What comes back meanwhile is spent too.
+      for (let i = 0; i < DIAL_RATE.burst; i++) await dial('192.0.2.1');
+    })(),
+  ).rejects.toThrow('429');
+  await serves(await world.agent({ address: '192.0.2.2' }));
 });
 
 test('a GOAWAY whose reason is not ASCII ends the tunnel like any other', async () => {
