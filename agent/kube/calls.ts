@@ -32,7 +32,7 @@ export type Secret = z.infer<typeof Secret>;
 const Status = z.object({ message: z.string().max(4096) });
 
 /** The API server said no; the message is its own. */
-class KubeError extends Error {
+export class KubeError extends Error {
   readonly status: number;
   constructor(status: number, message: string) {
     super(message);

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { readOptionalFile, RotatedFile } from './files.ts';
+import { MAX_FILE_BYTES, readOptionalFile, RotatedFile } from './files.ts';
 
 let dir: string;
 beforeEach(async () => {
@@ -34,4 +34,12 @@ it('refuses an empty one: a kubelet in the middle of its work', async () => {
 it('takes a missing optional file for an empty one, and nothing else', async () => {
   expect(await readOptionalFile(join(dir, 'none'))).toBe('');
   await expect(readOptionalFile(dir)).rejects.toThrow('EISDIR');
+});
+
+it('refuses one that is larger than any token or CA', async () => {
+  const path = join(dir, 'large');
+  await writeFile(path, 'x'.repeat(MAX_FILE_BYTES));
+  expect(await new RotatedFile(path).read()).toHaveLength(MAX_FILE_BYTES);
+  await writeFile(path, 'x'.repeat(MAX_FILE_BYTES + 1));
+  await expect(new RotatedFile(path).read()).rejects.toThrow('is larger than');
 });

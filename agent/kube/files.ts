@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 const FRESH_MS = 60_000;
 
 /** CA bundles and tokens are a few KiB; a CA bundle of many roots is not larger than this. */
-const MAX_FILE_BYTES = 1024 * 1024;
+export const MAX_FILE_BYTES = 1024 * 1024;
 
 /** A file that something else replaces at its own time, as the kubelet does with projected tokens and CAs. */
 export class RotatedFile {

@@ -4,7 +4,7 @@ import * as z from 'zod';
 import type { Egress } from './egress.ts';
 
 /** An answer of the plane's is a few KiB. */
-const MAX_ANSWER_BYTES = 64 * 1024;
+export const MAX_ANSWER_BYTES = 64 * 1024;
 
 /** What the plane said no with. `status` decides whether to try again soon; the message is the plane's own and fit for a log. */
 export class PlaneRefusal extends Error {

@@ -15,7 +15,7 @@ import { MessageBuffers } from './buffers.ts';
 import { type Claim, Handshake, prove } from './handshake.ts';
 
 /** What may wait in the socket. More would sit there in order, and interactive frames behind it; less would leave a fast line idle. */
-const MAX_BUFFERED_BYTES = 1024 * 1024;
+export const MAX_BUFFERED_BYTES = 1024 * 1024;
 
 /** Liveness (README "Messages"): text, because only text is answered without waking the plane's object. */
 const PING = 'ping';

@@ -1,19 +1,20 @@
 import { expect, it } from 'vitest';
-import type { KubeCalls, Secret } from '../../kube/calls.ts';
+import { type KubeCalls, KubeError, type Secret } from '../../kube/calls.ts';
 import { createLogger } from '../../log.ts';
-import { enroller } from './register.ts';
+import { enroller, MAX_CONFLICTS } from './register.ts';
 
 /** A cluster's Secret, and answers of `/version` that come when the test says so. */
-function world() {
+function world(replaced: () => void = () => undefined) {
   let secret: Secret = { metadata: { name: 'outrider-agent', namespace: 'outrider-system' } };
   let registrations = 0;
   const versions: ((version: string) => void)[] = [];
   const kube: KubeCalls = {
     createToken: () => Promise.reject(new Error('not asked for')),
     readSecret: () => Promise.resolve(structuredClone(secret)),
-    replaceSecret: (next) => {
+    replaceSecret: async (next) => {
+      replaced();
       secret = next;
-      return Promise.resolve(structuredClone(secret));
+      return structuredClone(secret);
     },
     namespaceUid: () => Promise.resolve('11111111-2222-4333-8444-555555555555'),
     version: () => new Promise((resolve) => versions.push(resolve)),
@@ -55,4 +56,14 @@ it('does not fall back to a credential that was replaced while the version was a
   expect(await again).toMatchObject({ credential: 'credential-number-2' });
   await answer(1, 'v1.34.0');
   expect(await enrol(null)).toMatchObject({ credential: 'credential-number-2' });
+});
+
+it('changes its Secret again when somebody else was faster, but not for ever', async () => {
+  let attempts = 0;
+  const { enrol } = world(() => {
+    attempts++;
+    throw new KubeError(409, 'somebody else was faster');
+  });
+  await expect(enrol(null)).rejects.toThrow('somebody else was faster');
+  expect(attempts).toBe(1 + MAX_CONFLICTS);
 });

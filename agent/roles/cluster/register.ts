@@ -11,7 +11,7 @@ import type { Enrolment } from '../../tunnel/runner.ts';
 const KEYS = { privateKey: 'privateKey', credential: 'credential', cluster: 'cluster' } as const;
 
 /** Two replicas that start together conflict once or twice; more means something else writes the Secret. */
-const MAX_CONFLICTS = 10;
+export const MAX_CONFLICTS = 10;
 
 const Registered = registerAgent.result;
 type Registered = z.infer<typeof Registered>;

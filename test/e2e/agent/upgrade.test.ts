@@ -226,6 +226,15 @@ describe('messages', () => {
   });
 });
 
+describe('a message', () => {
+  // Tried with no bound on what ws takes: it goes through.
+  it('of the API server’s larger than 16 MiB ends the stream: it would be held whole', async () => {
+    const { exchange, socket } = await upgraded();
+    socket.send(Buffer.alloc(16 * 1024 * 1024 + 1));
+    expect((await exchange.reset()).code).toBe(ProtocolCode.UPSTREAM_LOST);
+  });
+});
+
 describe('the end', () => {
   it('from the API server carries code and reason', async () => {
     const { exchange, socket } = await upgraded();
