@@ -4,8 +4,7 @@ import { impersonationFields } from '../authz/impersonate.ts';
 import type { Identity } from '../authz/policy.ts';
 import { PRINCIPAL_HEADER } from './caller.ts';
 
-/** As {@link PRINCIPAL_HEADER}: the Worker's word to the object. */
-/** … of an agent that dials: whence, as throttles count. */
+/** As {@link PRINCIPAL_HEADER}: the Worker's word to the object. Of an agent that dials: whence, as throttles count. */
 export const ADDRESS_HEADER = 'outrider-address';
 export const ACCEPT_ENCODING_HEADER = 'outrider-accept-encoding';
 export const REQUEST_ID_HEADER = 'x-request-id';
