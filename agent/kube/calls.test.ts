@@ -90,6 +90,10 @@ it("fails with the API server's own words, and tells a conflict and a refused to
 it.each([
   ['is not JSON', ['<html>']],
   ['is JSON of another shape', ['{"status":{"token":5}}']],
+  [
+    'holds a token longer than any',
+    [JSON.stringify({ status: { token: 't'.repeat(65_537), expirationTimestamp: '2026-01-01T00:00:00Z' } })],
+  ],
   ['has an expiry that is no time', ['{"status":{"token":"t","expirationTimestamp":"soon"}}']],
 ])('does not take an answer that %s for a token, and does not repeat it', async (_what, chunks) => {
   answer = { status: 201, chunks };

@@ -3,6 +3,7 @@ import { CLOSE_CODE_BASE, ProtocolCode } from '#schema/protocol/codes.ts';
 import { PLANE_LIMITS, type SessionLimits } from '#schema/protocol/limits.ts';
 import { serveHttp } from '#workers/cluster/streams/http.ts';
 import type { Pool } from '#workers/cluster/tunnels/pool.ts';
+import { Counters } from '#workers/cluster/metrics/counters.ts';
 import { Tunnel } from '#workers/cluster/tunnels/tunnel.ts';
 import type { Dice } from '../dice.ts';
 import { generate } from '../generate.ts';
@@ -49,10 +50,12 @@ export class PlaneLife implements Life {
       {
         onHello: (tunnel) => tunnel.end(ProtocolCode.PROTOCOL_ERROR, 'not a proof'),
         onDraining: () => undefined,
+        onIdle: () => undefined,
         onEnded: () => {
           this.ended++;
         },
       },
+      new Counters(0),
       0,
     );
   }
