@@ -33,6 +33,8 @@ export interface AgentWorld {
 export interface AgentRunner {
   /** Its log lines so far, oldest first. */
   readonly log: readonly Record<string, unknown>[];
+  /** Of the process that it runs in. */
+  readonly pid: number;
   waitConnected(): Promise<void>;
   /** The text of `/metrics`. */
   metrics(): Promise<string>;
@@ -50,6 +52,7 @@ export async function startAgentInProcess(world: AgentWorld): Promise<AgentRunne
   const agent = await startAgent(config, logger);
   return {
     log,
+    pid: process.pid,
     waitConnected: () => agent.whenConnected(),
     metrics: () => agent.metrics(),
     stop: () => agent.stop(),
@@ -58,7 +61,7 @@ export async function startAgentInProcess(world: AgentWorld): Promise<AgentRunne
 }
 
 /** Starts an agent as a process of its own. Resolves once it says that it has started. */
-export async function startAgentProcess(world: AgentWorld): Promise<AgentRunner & { pid: number }> {
+export async function startAgentProcess(world: AgentWorld): Promise<AgentRunner> {
   const log: Record<string, unknown>[] = [];
   const env = await environment(world);
   const main = world.main ?? join(import.meta.dirname, '..', '..', 'agent', 'main.ts');

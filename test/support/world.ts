@@ -42,6 +42,8 @@ export interface World {
   readonly owner: Person;
   readonly tools: ClientTools;
   addPerson(username: string, role: 'owner' | 'member'): Promise<Person>;
+  /** Starts an agent as the world's own was started, on which it follows when that was killed. */
+  startAgent(): Promise<AgentRunner>;
   /** A further kubeconfig of a person, with a token of its own. */
   anotherKubeconfig(person: Person): Promise<Person>;
   /** Ends everything and removes its traces. Does no harm twice. */
@@ -108,11 +110,12 @@ async function start(
   };
   const admin = new Clients(tools, cluster.adminKubeconfig, join(dir, 'admin'));
 
+  let startAgent = (): Promise<AgentRunner> => Promise.reject(new Error('this world was started without an agent'));
   let agent: AgentRunner | undefined;
   if (kind !== 'none') {
     const { manifest, registrationToken } = await importManifest(api, clusterId);
     await admin.ok(['apply', '-f', '-'], { input: withoutPods(manifest) });
-    agent = await AGENTS[kind]({
+    const settings: AgentWorld = {
       dir: join(dir, 'agent'),
       server: serverForAgents,
       serverCa: plane.caPem,
@@ -120,10 +123,14 @@ async function start(
       apiServerCa: cluster.caPem,
       bootstrapToken: (await admin.ok(BOOTSTRAP)).trim(),
       registrationToken,
-    } satisfies AgentWorld);
-    // At once: a stream that a failed test has left open would be waited for.
-    const { kill } = agent;
-    undo.push(() => kill());
+    };
+    startAgent = async () => {
+      const started = await AGENTS[kind](settings);
+      // At once: a stream that a failed test has left open would be waited for.
+      undo.push(() => started.kill());
+      return started;
+    };
+    agent = await startAgent();
     await agent.waitConnected();
   }
 
@@ -140,6 +147,7 @@ async function start(
     admin,
     owner,
     tools,
+    startAgent,
     addPerson: (name, role) => addPerson(home, api, name, role),
     anotherKubeconfig: (person) => withKubeconfigs(home, person),
     stop,

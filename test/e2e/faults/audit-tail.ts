@@ -1,0 +1,81 @@
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+
+/** The parts of an audit.k8s.io/v1 Event that are of interest. */
+const auditEvent = z.looseObject({
+  stage: z.string(),
+  requestURI: z.string(),
+  responseStatus: z.looseObject({ code: z.int().optional() }).optional(),
+});
+
+/** How often the log is looked at while something is awaited in it, ms. */
+const LOOK_MS = 20;
+
+const CHUNK_BYTES = 256 * 1024;
+
+/** Reads the audit log as it grows, each line once: over hundreds of schedules it has hundreds of megabytes, and the API server begins a new file after a hundred. */
+export class AuditTail {
+  readonly #path: string;
+  #file: FileHandle | null = null;
+  #rest = '';
+  /** Statuses by the `mark` in the request's query. */
+  readonly #executed = new Map<string, number[]>();
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** How each request that is over ended, by its mark: all that were ever logged. */
+  async executed(): Promise<ReadonlyMap<string, readonly number[]>> {
+    await this.#read();
+    return this.#executed;
+  }
+
+  /** Resolves when a request with this mark is in the log. */
+  async until(mark: string): Promise<void> {
+    while (!(await this.executed()).has(mark)) await sleep(LOOK_MS);
+  }
+
+  /** Forgets requests, of which nothing is expected any more. */
+  forget(prefix: string): void {
+    for (const mark of this.#executed.keys()) if (mark.startsWith(prefix)) this.#executed.delete(mark);
+  }
+
+  async close(): Promise<void> {
+    await this.#file?.close();
+  }
+
+  async #read(): Promise<void> {
+    this.#file ??= await open(this.#path);
+    await this.#readRest(this.#file);
+    const [ours, current] = await Promise.all([this.#file.stat(), stat(this.#path)]);
+    if (ours.ino === current.ino) return;
+    await this.#readRest(this.#file);
+    await this.#file.close();
+    this.#file = await open(this.#path);
+    await this.#readRest(this.#file);
+  }
+
+  async #readRest(file: FileHandle): Promise<void> {
+    const chunk = Buffer.alloc(CHUNK_BYTES);
+    for (;;) {
+      const { bytesRead } = await file.read(chunk);
+      if (bytesRead === 0) return;
+      // Only ASCII is looked for; a character that is cut in two is in nobody's mark.
+      const lines = (this.#rest + chunk.toString('latin1', 0, bytesRead)).split('\n');
+      this.#rest = lines.pop() ?? '';
+      for (const line of lines) this.#take(line);
+    }
+  }
+
+  #take(line: string): void {
+    if (!line.includes('mark=')) return;
+    const { stage, requestURI, responseStatus } = auditEvent.parse(JSON.parse(line));
+    const mark = /[?&]mark=([a-z0-9-]+)/.exec(requestURI)?.[1];
+    if (mark === undefined || stage === 'ResponseStarted') return;
+    const statuses = this.#executed.get(mark) ?? [];
+    statuses.push(responseStatus?.code ?? 0);
+    this.#executed.set(mark, statuses);
+  }
+}

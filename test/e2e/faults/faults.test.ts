@@ -1,0 +1,64 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describeSchedule, planSchedule } from '../../support/faults/schedule.ts';
+import type { Holdings } from './leftovers.ts';
+import { type Outcome, play } from './play.ts';
+import { Stage } from './stage.ts';
+
+/** How many schedules are played; 200 before a release. `OUTRIDER_FAULT_SEED=n` plays one again. */
+const SCHEDULES = Number(process.env['OUTRIDER_FAULT_SCHEDULES'] ?? 20);
+const ONE = process.env['OUTRIDER_FAULT_SEED'];
+const SEEDS = ONE === undefined ? Array.from({ length: SCHEDULES }, (_, i) => i + 1) : [Number(ONE)];
+
+/** Hangs are found after a minute, and whatever is left over after some more. */
+const SCHEDULE_TIMEOUT_MS = 240_000;
+
+let stage: Stage;
+let baseline: Holdings;
+const outcomes = new Map<number, Outcome>();
+
+beforeAll(async () => {
+  stage = await Stage.start();
+  // Without faults: what is left then is what is always there.
+  const calm = await play(stage, { seed: 0, steps: [], endsAtMs: 500 }, null);
+  expect(calm.violations).toEqual([]);
+  baseline = calm.held;
+});
+afterAll(async () => {
+  report();
+  await stage?.stop();
+});
+
+describe('whatever happens to lines and processes, promises are kept', () => {
+  test.for(SEEDS)('seed %i', { timeout: SCHEDULE_TIMEOUT_MS }, async (seed) => {
+    const schedule = planSchedule(seed);
+    const outcome = await play(stage, schedule, baseline);
+    outcomes.set(seed, outcome);
+    const { backMs, watches, events, told } = outcome;
+    console.log(
+      `seed ${seed}: back after ${backMs.toFixed(0)} ms, ${watches} watches, ${events} events, ${JSON.stringify(told)}`,
+    );
+    if (outcome.violations.length === 0) return;
+    const again = `again: OUTRIDER_FAULT_SEED=${seed} npm test -- test/e2e/faults/faults.test.ts`;
+    throw new Error([`promises were broken; ${again}`, describeSchedule(schedule), ...outcome.violations].join('\n'));
+  });
+});
+
+/** What was seen, for whoever reads the log. */
+function report(): void {
+  const told: Record<string, number> = {};
+  for (const outcome of outcomes.values()) {
+    for (const [what, count] of Object.entries(outcome.told)) told[what] = (told[what] ?? 0) + count;
+  }
+  const back = [...outcomes].map(([seed, { backMs }]) => ({ seed, backMs })).toSorted((a, b) => a.backMs - b.backMs);
+  const at = (part: number): string => {
+    const one = back[Math.min(back.length - 1, Math.floor(back.length * part))];
+    return one === undefined ? '-' : `${one.backMs.toFixed(0)} ms (seed ${one.seed})`;
+  };
+  console.log(`${outcomes.size} schedules; the tunnel was back after: p50 ${at(0.5)}, p90 ${at(0.9)}, p99 ${at(0.99)}`);
+  console.log(`clients were told: ${JSON.stringify(told)}`);
+  const held = [...outcomes.values()].map((outcome) => outcome.held);
+  const most = (key: keyof Holdings): number => Math.max(...held.map((one) => one[key]));
+  console.log(
+    `at most: agent ${most('agentMebibytes')} MiB, workerd ${most('planeMebibytes')} MiB; baseline ${JSON.stringify(baseline)}`,
+  );
+}

@@ -1,0 +1,112 @@
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { FaultHops, type Processes } from '../../support/faults/faults.ts';
+import type { AgentRunner } from '../../support/agent.ts';
+import { startWorld, type World } from '../../support/world.ts';
+import { AuditTail } from './audit-tail.ts';
+import { Client, HANG_MS, marked } from './client.ts';
+import { FIXED_PATH, makeCommon } from './objects.ts';
+
+/** Between two tries to get something through a tunnel that is down, ms: about how exactly its return is measured. */
+const PROBE_MS = 20;
+
+const adminShape = z.object({
+  users: z.tuple([
+    z.object({ user: z.object({ 'client-certificate-data': z.base64(), 'client-key-data': z.base64() }) }),
+  ]),
+});
+
+/** The world in which all schedules play, with a relay on each leg and an agent that can be replaced. */
+export class Stage implements Processes {
+  readonly world: World;
+  readonly hops: FaultHops;
+  /** Straight to the API server, as its administrator. */
+  readonly direct: Client;
+  readonly audit: AuditTail;
+  agent: AgentRunner;
+  #probes = 0;
+
+  private constructor(world: World, hops: FaultHops, direct: Client, agent: AgentRunner, audit: AuditTail) {
+    this.world = world;
+    this.hops = hops;
+    this.direct = direct;
+    this.agent = agent;
+    this.audit = audit;
+  }
+
+  static async start(): Promise<Stage> {
+    const hops = new FaultHops();
+    const world = await startWorld({ agent: 'process', cluster: 'api', hops: hops.hops });
+    const { agent, cluster } = world;
+    if (agent === undefined || cluster.auditLog === undefined)
+      throw new Error('the world has no agent or no audit log');
+    const { users } = adminShape.parse(JSON.parse(await readFile(cluster.adminKubeconfig, 'utf8')));
+    const { 'client-certificate-data': cert, 'client-key-data': key } = users[0].user;
+    const certificate = { cert: fromBase64(cert), key: fromBase64(key) };
+    const direct = new Client({ base: cluster.apiServer, ca: cluster.caPem, certificate });
+    await makeCommon(direct);
+    return new Stage(world, hops, direct, agent, new AuditTail(cluster.auditLog));
+  }
+
+  /** A client of the plane's, behind the relay. */
+  client(): Client {
+    return this.#through(this.hops.relay('client-to-plane').url);
+  }
+
+  /** From now until a request goes through the plane, dialled straight, to the API server and back, ms. Infinity: not before everybody has given up. */
+  async recovered(): Promise<number> {
+    const began = performance.now();
+    const client = this.#through(this.world.plane.url);
+    try {
+      for (let left = HANG_MS; left > 0; left = began + HANG_MS - performance.now()) {
+        const told = await client.ask('GET', marked(FIXED_PATH, `probe-${this.#probes++}`), undefined, left);
+        if (told.how === 'answered' && told.status === 200) return performance.now() - began;
+        await sleep(PROBE_MS);
+      }
+      return Infinity;
+    } finally {
+      await client.end();
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.direct.end();
+    await this.audit.close();
+    await this.world.stop();
+    await this.hops.stop();
+  }
+
+  // Processes
+
+  async killPlane(): Promise<void> {
+    await this.world.plane.kill();
+  }
+
+  async startPlane(): Promise<void> {
+    await this.world.plane.restart();
+  }
+
+  async killAgent(): Promise<void> {
+    await this.agent.kill();
+  }
+
+  async startAgent(): Promise<void> {
+    this.agent = await this.world.startAgent();
+  }
+
+  stopAgent(): void {
+    process.kill(this.agent.pid, 'SIGSTOP');
+  }
+
+  continueAgent(): void {
+    process.kill(this.agent.pid, 'SIGCONT');
+  }
+
+  #through(origin: string): Client {
+    const { plane, clusterId, owner } = this.world;
+    return new Client({ base: `${origin}/k8s/clusters/${clusterId}`, ca: plane.caPem, token: owner.token.text });
+  }
+}
+
+const fromBase64 = (data: string): string => Buffer.from(data, 'base64').toString('utf8');
