@@ -22,6 +22,8 @@ export interface WorldOptions {
   /** The image that the plane's manifest names, for agents in pods. */
   agentImage?: string;
   hops?: Hops;
+  /** How an agent that is a process runs, where it is not from its sources with Node's defaults. */
+  program?: Pick<AgentWorld, 'main' | 'nodeFlags' | 'env'>;
 }
 
 /** A plane, a real cluster and an agent between them, and people who may use it. */
@@ -73,7 +75,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 }
 
 async function start(
-  { agent: kind, cluster: size = 'node', agentImage, hops = straight }: WorldOptions,
+  { agent: kind, cluster: size = 'node', agentImage, hops = straight, program = {} }: WorldOptions,
   undo: (() => Promise<unknown>)[],
   stop: () => Promise<void>,
 ): Promise<World> {
@@ -123,6 +125,7 @@ async function start(
       apiServerCa: cluster.caPem,
       bootstrapToken: (await admin.ok(BOOTSTRAP)).trim(),
       registrationToken,
+      ...program,
     };
     startAgent = async () => {
       const started = await AGENTS[kind](settings);

@@ -4,6 +4,7 @@ import { z } from 'zod';
 
 /** The parts of an audit.k8s.io/v1 Event that are of interest. */
 const auditEvent = z.looseObject({
+  auditID: z.string(),
   stage: z.string(),
   requestURI: z.string(),
   responseStatus: z.looseObject({ code: z.int().optional() }).optional(),
@@ -21,6 +22,8 @@ export class AuditTail {
   #rest = '';
   /** Statuses by the `mark` in the request's query. */
   readonly #executed = new Map<string, number[]>();
+  /** Requests that were begun to be answered and are not over, by their audit id. */
+  readonly #open = new Map<string, string>();
 
   constructor(path: string) {
     this.#path = path;
@@ -32,14 +35,15 @@ export class AuditTail {
     return this.#executed;
   }
 
+  /** How many requests with `part` in their URI the API server is still answering. */
+  async open(part: string): Promise<number> {
+    await this.#read();
+    return [...this.#open.values()].filter((uri) => uri.includes(part)).length;
+  }
+
   /** Resolves when a request with this mark is in the log. */
   async until(mark: string): Promise<void> {
     while (!(await this.executed()).has(mark)) await sleep(LOOK_MS);
-  }
-
-  /** Forgets requests, of which nothing is expected any more. */
-  forget(prefix: string): void {
-    for (const mark of this.#executed.keys()) if (mark.startsWith(prefix)) this.#executed.delete(mark);
   }
 
   async close(): Promise<void> {
@@ -70,10 +74,16 @@ export class AuditTail {
   }
 
   #take(line: string): void {
+    // What the control plane asks for itself has none.
     if (!line.includes('mark=')) return;
-    const { stage, requestURI, responseStatus } = auditEvent.parse(JSON.parse(line));
+    const { auditID, stage, requestURI, responseStatus } = auditEvent.parse(JSON.parse(line));
     const mark = /[?&]mark=([a-z0-9-]+)/.exec(requestURI)?.[1];
-    if (mark === undefined || stage === 'ResponseStarted') return;
+    if (mark === undefined) return;
+    if (stage === 'ResponseStarted') {
+      this.#open.set(auditID, requestURI);
+      return;
+    }
+    this.#open.delete(auditID);
     const statuses = this.#executed.get(mark) ?? [];
     statuses.push(responseStatus?.code ?? 0);
     this.#executed.set(mark, statuses);

@@ -40,7 +40,7 @@ export class Client {
 
   /** Sends a request that is not part of it. */
   async ask(method: Dispatcher.HttpMethod, path: string, body?: Body, patienceMs = HANG_MS): Promise<Told> {
-    const signal = AbortSignal.timeout(patienceMs);
+    const signal = AbortSignal.timeout(Math.ceil(patienceMs));
     let status = 0;
     try {
       const response = await this.open(method, path, signal, body);

@@ -31,12 +31,15 @@ afterAll(async () => {
 describe('whatever happens to lines and processes, promises are kept', () => {
   test.for(SEEDS)('seed %i', { timeout: SCHEDULE_TIMEOUT_MS }, async (seed) => {
     const schedule = planSchedule(seed);
-    const outcome = await play(stage, schedule, baseline);
+    const outcome = await play(stage, schedule, baseline).catch((error: unknown) => {
+      console.log(describeSchedule(schedule), error);
+      throw error;
+    });
     outcomes.set(seed, outcome);
-    const { backMs, watches, events, told } = outcome;
-    console.log(
-      `seed ${seed}: back after ${backMs.toFixed(0)} ms, ${watches} watches, ${events} events, ${JSON.stringify(told)}`,
-    );
+    const { backMs, watches, events, told, held } = outcome;
+    const memory = `agent ${held.agentMebibytes} MiB, workerd ${held.planeMebibytes} MiB`;
+    const seen = `${watches} watches, ${events} events, ${JSON.stringify(told)}, ${memory}`;
+    console.log(`seed ${seed}: back after ${backMs.toFixed(0)} ms, ${seen}`);
     if (outcome.violations.length === 0) return;
     const again = `again: OUTRIDER_FAULT_SEED=${seed} npm test -- test/e2e/faults/faults.test.ts`;
     throw new Error([`promises were broken; ${again}`, describeSchedule(schedule), ...outcome.violations].join('\n'));

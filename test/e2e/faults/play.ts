@@ -37,7 +37,7 @@ export async function play(stage: Stage, schedule: Schedule, baseline: Holdings 
   await makeLedger(direct, name);
   const churn = new Churn(direct, name);
   await churn.change();
-  const reference = new Watcher(direct, 'direct', `schedule=${name}`);
+  const reference = new Watcher(direct, `${name}-direct`, `schedule=${name}`);
   await reference.opened;
   const client = stage.client();
   const watching = Array.from({ length: WATCHERS }, () => stage.client());
@@ -59,7 +59,7 @@ export async function play(stage: Stage, schedule: Schedule, baseline: Holdings 
   const { events } = await reference.end(true);
   for (const one of [client, ...watching]) await one.end();
   hops.relay('client-to-plane').cut('rst');
-  const { held, left } = await leftovers(stage, baseline, () => churn.change());
+  const { held, left } = await leftovers(stage, name, baseline, () => churn.change());
 
   // By then nothing is under way, and a request that is answered now is logged after all that were.
   await direct.ask('GET', `${CONFIG_MAPS}/fixed?mark=${name}-end`);

@@ -1,6 +1,10 @@
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { ENVIRONMENT, NODE_FLAGS } from '#scripts/image/agent.ts';
+import { bundleAgent } from '#scripts/image/bundle.ts';
 import { FaultHops, type Processes } from '../../support/faults/faults.ts';
 import type { AgentRunner } from '../../support/agent.ts';
 import { startWorld, type World } from '../../support/world.ts';
@@ -25,9 +29,18 @@ export class Stage implements Processes {
   readonly direct: Client;
   readonly audit: AuditTail;
   agent: AgentRunner;
+  readonly #dir: string;
   #probes = 0;
 
-  private constructor(world: World, hops: FaultHops, direct: Client, agent: AgentRunner, audit: AuditTail) {
+  private constructor(
+    dir: string,
+    world: World,
+    hops: FaultHops,
+    direct: Client,
+    agent: AgentRunner,
+    audit: AuditTail,
+  ) {
+    this.#dir = dir;
     this.world = world;
     this.hops = hops;
     this.direct = direct;
@@ -37,7 +50,11 @@ export class Stage implements Processes {
 
   static async start(): Promise<Stage> {
     const hops = new FaultHops();
-    const world = await startWorld({ agent: 'process', cluster: 'api', hops: hops.hops });
+    const dir = await mkdtemp(join(tmpdir(), 'outrider-faults-'));
+    // As in its image: what it holds and how soon it is up again are part of what is looked at.
+    const program = { main: join(dir, 'agent.mjs'), nodeFlags: NODE_FLAGS, env: ENVIRONMENT };
+    await writeFile(program.main, (await bundleAgent()).code);
+    const world = await startWorld({ agent: 'process', cluster: 'api', hops: hops.hops, program });
     const { agent, cluster } = world;
     if (agent === undefined || cluster.auditLog === undefined)
       throw new Error('the world has no agent or no audit log');
@@ -46,7 +63,7 @@ export class Stage implements Processes {
     const certificate = { cert: fromBase64(cert), key: fromBase64(key) };
     const direct = new Client({ base: cluster.apiServer, ca: cluster.caPem, certificate });
     await makeCommon(direct);
-    return new Stage(world, hops, direct, agent, new AuditTail(cluster.auditLog));
+    return new Stage(dir, world, hops, direct, agent, new AuditTail(cluster.auditLog));
   }
 
   /** A client of the plane's, behind the relay. */
@@ -75,6 +92,7 @@ export class Stage implements Processes {
     await this.audit.close();
     await this.world.stop();
     await this.hops.stop();
+    await rm(this.#dir, { recursive: true, force: true });
   }
 
   // Processes

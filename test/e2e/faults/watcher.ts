@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Client } from './client.ts';
+import { type Client, marked } from './client.ts';
 import { CONFIG_MAPS } from './objects.ts';
 import type { Heard, WatchEvent } from './journal.ts';
 
@@ -90,7 +90,7 @@ export class Watcher {
 
   async #watch(signal: AbortSignal): Promise<void> {
     const query = `watch=1&allowWatchBookmarks=true&timeoutSeconds=${TIMEOUT_SECONDS}&resourceVersion=${this.#version}`;
-    const path = `${CONFIG_MAPS}?labelSelector=${this.#selector}&${query}`;
+    const path = marked(`${CONFIG_MAPS}?labelSelector=${this.#selector}&${query}`, `${this.#name}-watch`);
     const { statusCode, body } = await this.#client.open('GET', path, signal);
     if (statusCode !== 200) {
       await body.text();

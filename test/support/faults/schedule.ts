@@ -59,12 +59,16 @@ const CUT_RECORDS = { least: 1, most: 40 } as const;
 /** The schedule of a seed: the same for ever, for as long as this file stays as it is. */
 export function planSchedule(seed: number): Schedule {
   const random = new Random(seed);
-  const long = random.int(1, LONG_ONE_IN) === 1;
   const steps: Step[] = [];
   const legs = random.int(1, 4);
+  // One long fault is enough: the others end while it lasts.
+  const long = random.int(1, LONG_ONE_IN) === 1 ? random.int(0, legs) : null;
+  const duration = (i: number): number => {
+    const { least, most } = i === long ? LONG_MS : SHORT_MS;
+    return random.int(least, most);
+  };
   for (let i = 0; i < legs; i++) {
-    // One long fault is enough: the others end while it lasts.
-    const forMs = long && i === 0 ? random.int(LONG_MS.least, LONG_MS.most) : random.int(SHORT_MS.least, SHORT_MS.most);
+    const forMs = duration(i);
     const leg = random.weighted(LEGS);
     steps.push({ atMs: random.int(FIRST_AT_MS, BEGIN_WITHIN_MS), leg, fault: networkFault(random, forMs) });
   }
@@ -75,7 +79,7 @@ export function planSchedule(seed: number): Schedule {
     [3, 'agent-stopped'],
   ]);
   if (process !== null) {
-    const forMs = random.int(SHORT_MS.least, SHORT_MS.most);
+    const forMs = duration(legs);
     steps.push({ atMs: random.int(FIRST_AT_MS, BEGIN_WITHIN_MS), leg: null, fault: { kind: process, forMs } });
   }
   const ordered = steps.toSorted((a, b) => a.atMs - b.atMs);
