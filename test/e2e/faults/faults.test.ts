@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { describeSchedule, planSchedule } from '../../support/faults/schedule.ts';
-import type { Holdings } from './leftovers.ts';
+import { describeSchedule, FIRST_SEED, planSchedule } from '../../support/faults/schedule.ts';
+import type { Holdings } from './checks/leftovers.ts';
 import { type Outcome, play } from './play.ts';
 import { Stage } from './stage.ts';
 
 /** How many schedules are played; 200 before a release. `OUTRIDER_FAULT_SEED=n` plays one again. */
 const SCHEDULES = Number(process.env['OUTRIDER_FAULT_SCHEDULES'] ?? 20);
 const ONE = process.env['OUTRIDER_FAULT_SEED'];
-const SEEDS = ONE === undefined ? Array.from({ length: SCHEDULES }, (_, i) => i + 1) : [Number(ONE)];
+const SEEDS = ONE === undefined ? Array.from({ length: SCHEDULES }, (_, i) => FIRST_SEED + i) : [Number(ONE)];
 
 /** Hangs are found after a minute, and whatever is left over after some more. */
 const SCHEDULE_TIMEOUT_MS = 240_000;

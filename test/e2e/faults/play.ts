@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { carryOut } from '../../support/faults/faults.ts';
 import type { Schedule } from '../../support/faults/schedule.ts';
-import { violations, watchViolations } from './check.ts';
-import { type Client, HANG_MS } from './client.ts';
-import { type Holdings, leftovers } from './leftovers.ts';
-import { CONFIG_MAPS, effectsIn, makeLedger, wrongContent } from './objects.ts';
+import { violations, watchViolations } from './checks/check.ts';
+import { type Client, HANG_MS } from './workload/client.ts';
+import { type Holdings, leftovers } from './checks/leftovers.ts';
+import { CONFIG_MAPS, effectsIn, makeLedger, wrongContent } from './workload/objects.ts';
 import type { Stage } from './stage.ts';
-import { Watcher } from './watcher.ts';
-import { work } from './workload.ts';
+import { Watcher } from './workload/watcher.ts';
+import { work } from './workload/loops.ts';
 
 /** Clients that watch. */
 const WATCHERS = 2;

@@ -4,7 +4,7 @@ import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Relay } from '../../support/faults/relay.ts';
-import { describeSchedule, planSchedule } from '../../support/faults/schedule.ts';
+import { describeSchedule, FIRST_SEED, planSchedule } from '../../support/faults/schedule.ts';
 
 let server: Server;
 let relay: Relay;
@@ -181,4 +181,16 @@ test('a seed gives one schedule, and seeds give different ones', () => {
   const texts = Array.from({ length: 50 }, (_, seed) => describeSchedule(planSchedule(seed)));
   expect(texts).toEqual(Array.from({ length: 50 }, (_, seed) => describeSchedule(planSchedule(seed))));
   expect(new Set(texts).size).toBe(50);
+});
+
+test('the twenty schedules that are always played break connections in every way on every leg, and every process', () => {
+  const steps = Array.from({ length: 20 }, (_, i) => planSchedule(FIRST_SEED + i)).flatMap(
+    (schedule) => schedule.steps,
+  );
+  const seen = new Set(steps.map(({ leg, fault }) => `${leg ?? 'process'} ${fault.kind}`));
+  const legs = ['client-to-plane', 'agent-to-plane', 'agent-to-api-server'];
+  const kinds = ['cut', 'cut-at', 'lose', 'silent', 'orphan', 'hold', 'refuse'];
+  const all = legs.flatMap((leg) => kinds.map((kind) => `${leg} ${kind}`));
+  const processes = ['agent-killed', 'agent-stopped', 'plane-killed'].map((kind) => `process ${kind}`);
+  expect([...all, ...processes].filter((one) => !seen.has(one))).toEqual([]);
 });

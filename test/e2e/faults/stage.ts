@@ -8,9 +8,9 @@ import { bundleAgent } from '#scripts/image/bundle.ts';
 import { FaultHops, type Processes } from '../../support/faults/faults.ts';
 import type { AgentRunner } from '../../support/agent.ts';
 import { startWorld, type World } from '../../support/world.ts';
-import { AuditTail } from './audit-tail.ts';
-import { Client, HANG_MS, marked } from './client.ts';
-import { FIXED_PATH, makeCommon } from './objects.ts';
+import { AuditTail } from './checks/audit-tail.ts';
+import { Client, HANG_MS, marked } from './workload/client.ts';
+import { FIXED_PATH, makeCommon } from './workload/objects.ts';
 
 /** Between two tries to get something through a tunnel that is down, ms: about how exactly its return is measured. */
 const PROBE_MS = 20;

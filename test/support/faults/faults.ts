@@ -90,6 +90,9 @@ async function onRelay(fault: NetworkFault, relay: Relay): Promise<void> {
     case 'silent':
       relay.set({ silent: true }, fault.directions);
       break;
+    case 'lose':
+      relay.set({ silent: true }, [fault.direction]);
+      break;
     case 'hold':
     case 'refuse':
       await relay.setDoor(fault.kind);
@@ -114,9 +117,10 @@ async function onRelay(fault: NetworkFault, relay: Relay): Promise<void> {
 
 /** Two faults of one kind may meet; the first that ends, ends both. */
 async function undo({ kind }: NetworkFault, relay: Relay): Promise<void> {
+  if (kind === 'lose') relay.cut('rst');
   if (kind === 'delay') relay.set({ delayMs: GOOD.delayMs });
   if (kind === 'throttle') relay.set({ bytesPerSecond: GOOD.bytesPerSecond });
   if (kind === 'slice') relay.set({ sliceBytes: GOOD.sliceBytes });
-  if (kind === 'silent') relay.set({ silent: false });
+  if (kind === 'silent' || kind === 'lose') relay.set({ silent: false });
   if (kind === 'hold' || kind === 'refuse') await relay.setDoor('open');
 }

@@ -1,7 +1,7 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import type { Stage } from './stage.ts';
+import type { Stage } from '../stage.ts';
 
 /** What both ends hold when nothing is under way. */
 export interface Holdings {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Random } from '../../support/faults/random.ts';
+import { Random } from '../../../support/faults/random.ts';
 import type { Client } from './client.ts';
 import type { Kind } from './journal.ts';
 import { appended, BULK_PATH, CONFIG_MAPS, created, FIXED_PATH, generated, ROLES } from './objects.ts';

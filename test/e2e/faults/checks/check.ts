@@ -1,4 +1,4 @@
-import { type Heard, type Sent, type WatchEvent, WRITES } from './journal.ts';
+import { type Heard, type Sent, type WatchEvent, WRITES } from '../workload/journal.ts';
 
 /** What the cluster itself knows, whatever clients were told. */
 export interface Witness {

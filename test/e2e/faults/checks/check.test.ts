@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { violations, watchViolations, type Witness } from './check.ts';
-import type { Heard, Kind, Sent, Told, WatchEvent } from './journal.ts';
+import type { Heard, Kind, Sent, Told, WatchEvent } from '../workload/journal.ts';
 
 const answered = (status: number, retryAfter = false): Told => ({ how: 'answered', status, retryAfter, text: '' });
 const BROKEN: Told = { how: 'broken', error: 'ECONNRESET' };
