@@ -15,6 +15,9 @@ import { Tunnel } from './tunnels/tunnel.ts';
 /** A tunnel that was lost so long ago that nobody waits for it. */
 const NEVER = 0;
 
+/** RFC 6455 §7.4.1; nobody is there to read it. */
+const NORMAL_CLOSURE = 1000;
+
 /** A tunnel as an administrator sees it. */
 export interface TunnelStatus {
   instance: string;
@@ -112,6 +115,8 @@ export class Sockets {
 
   closed(socket: WebSocket, code: number, reason: string): void {
     this.#tunnels.get(socket)?.lost(`the agent's socket closed: ${code} ${reason}`.trim());
+    // Where the agent vanished without a close frame, the platform keeps its half of the connection until it is closed here or the object sleeps, which a busy one never does.
+    socket.close(NORMAL_CLOSURE);
   }
 
   endAll(code: ProtocolCode, reason: string): void {

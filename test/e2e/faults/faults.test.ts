@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { describeSchedule, FIRST_SEED, planSchedule } from '../../support/faults/schedule.ts';
-import type { Holdings } from './checks/leftovers.ts';
+import { type Holdings, leftovers } from './checks/leftovers.ts';
 import { type Outcome, play } from './play.ts';
 import { Stage } from './stage.ts';
 
@@ -44,6 +44,15 @@ describe('whatever happens to lines and processes, promises are kept', () => {
     const again = `again: OUTRIDER_FAULT_SEED=${seed} npm test -- test/e2e/faults/faults.test.ts`;
     throw new Error([`promises were broken; ${again}`, describeSchedule(schedule), ...outcome.violations].join('\n'));
   });
+});
+
+test('tunnels that end without a close frame leave no connection at a plane that is in use', async () => {
+  for (let i = 0; i < 5; i++) {
+    stage.hops.relay('agent-to-plane').cut('fin');
+    await stage.recovered();
+  }
+  // Looking keeps the cluster's object awake: asleep it would close them.
+  expect((await leftovers(stage, 'cut', baseline, () => Promise.resolve())).left).toEqual([]);
 });
 
 /** What was seen, for whoever reads the log. */
