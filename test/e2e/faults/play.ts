@@ -28,11 +28,14 @@ export interface Outcome {
   readonly told: Readonly<Record<string, number>>;
   readonly watches: number;
   readonly events: number;
+  /** Where the time went, ms. */
+  readonly took: Readonly<Record<string, number>>;
 }
 
 /** Plays a schedule: workload and faults, then the checks. */
 export async function play(stage: Stage, schedule: Schedule, baseline: Holdings | null): Promise<Outcome> {
   const name = `s${schedule.seed}`;
+  const took = new Stopwatch();
   const { direct, hops } = stage;
   await makeLedger(direct, name);
   const churn = new Churn(direct, name);
@@ -43,29 +46,37 @@ export async function play(stage: Stage, schedule: Schedule, baseline: Holdings 
   const watching = Array.from({ length: WATCHERS }, () => stage.client());
   const watchers = watching.map((one, i) => new Watcher(one, `${name}-${i}`, `schedule=${name}`));
   await Promise.all(watchers.map(({ opened }) => opened));
+  took.lap('start');
 
   let over = false;
   const working = Promise.all([work(client, name, schedule.seed, () => over), churn.until(() => over)]);
   await carryOut(schedule, hops, stage);
+  took.lap('faults');
   const backMs = await stage.recovered();
   await sleep(AFTERWARDS_MS);
   over = true;
+  took.lap('back');
   await working;
+  took.lap('answers');
 
   await churn.change({ last: 'yes' });
   await reference.heardLast;
   const complete = await Promise.all(watchers.map((watcher) => within(HANG_MS, watcher.heardLast)));
   const heard = await Promise.all(watchers.map((watcher, i) => watcher.end(complete[i]!)));
   const { events } = await reference.end(true);
+  took.lap('watches');
   for (const one of [client, ...watching]) await one.end();
+  // A client that leaves by a plain FIN is noticed at the next event of its watch, and there is none any more.
   hops.relay('client-to-plane').cut('rst');
-  const { held, left } = await leftovers(stage, name, baseline, () => churn.change());
+  const { held, left } = await leftovers(stage, name, baseline);
 
+  took.lap('leftovers');
   // By then nothing is under way, and a request that is answered now is logged after all that were.
   await direct.ask('GET', `${CONFIG_MAPS}/fixed?mark=${name}-end`);
   await stage.audit.until(`${name}-end`);
   const witness = { executed: await stage.audit.executed(), effects: await effectsIn(direct, name), events };
   await direct.must('DELETE', `${CONFIG_MAPS}?labelSelector=schedule%3D${name}`);
+  took.lap('witness');
   const told: Record<string, number> = {};
   for (const { told: answer } of client.journal) {
     const what = 'status' in answer ? `${answer.how} ${answer.status}` : answer.how;
@@ -83,7 +94,20 @@ export async function play(stage: Stage, schedule: Schedule, baseline: Holdings 
     told,
     watches: heard.reduce((sum, { watches }) => sum + watches, 0),
     events: events.length,
+    took: took.laps,
   };
+}
+
+/** Where the time of a schedule goes. */
+class Stopwatch {
+  readonly laps: Record<string, number> = {};
+  #at = performance.now();
+
+  lap(name: string): void {
+    const now = performance.now();
+    this.laps[name] = Math.round(now - this.#at);
+    this.#at = now;
+  }
 }
 
 /** An object that changes, straight at the API server. */
