@@ -34,7 +34,7 @@ export interface Outcome {
 
 /** Plays a schedule: workload and faults, then the checks. */
 export async function play(stage: Stage, schedule: Schedule, baseline: Holdings | null): Promise<Outcome> {
-  const name = `s${schedule.seed}`;
+  const name = stage.nameFor(schedule);
   const took = new Stopwatch();
   const { direct, hops } = stage;
   await makeLedger(direct, name);

@@ -32,11 +32,14 @@ function dial(): Socket {
   return socket;
 }
 
+/** A busy machine takes its time. */
+const SOON = { timeout: 10_000 };
+
 /** Both ends of a connection through the relay. */
 async function join(): Promise<{ near: Socket; far: Socket }> {
   const before = arrived.length;
   const near = dial();
-  await expect.poll(() => arrived.length).toBe(before + 1);
+  await expect.poll(() => arrived.length, SOON).toBe(before + 1);
   return { near, far: arrived[before]! };
 }
 
@@ -60,7 +63,7 @@ describe('a relay', () => {
     far.end(down);
     const [atFar, atNear] = await Promise.all(received);
     expect(atFar!.equals(up) && atNear!.equals(down)).toBe(true);
-    await expect.poll(() => relay.connections).toBe(0);
+    await expect.poll(() => relay.connections, SOON).toBe(0);
   });
 
   test('delays, throttles and slices', async () => {
@@ -75,7 +78,7 @@ describe('a relay', () => {
     const pieces: string[] = [];
     near.on('data', (data: Buffer) => pieces.push(data.toString()));
     far.write('abcdefgh');
-    await expect.poll(() => pieces.join('')).toBe('abcdefgh');
+    await expect.poll(() => pieces.join(''), SOON).toBe('abcdefgh');
     expect(pieces.length).toBeGreaterThan(1);
 
     relay.set({ sliceBytes: Infinity, bytesPerSecond: 100_000 });
@@ -108,13 +111,13 @@ describe('a relay', () => {
     far.on('data', (data: Buffer) => chunks.push(data));
     const ended = endOf(far);
     near.write('0123');
-    await expect.poll(() => Buffer.concat(chunks).toString()).toBe('0123');
+    await expect.poll(() => Buffer.concat(chunks).toString(), SOON).toBe('0123');
     near.write('456789');
     expect(await ended).toBe(how === 'rst' ? 'ECONNRESET' : 'fin');
     // A reset overtakes what has not been read.
     expect('0123456').toContain(Buffer.concat(chunks).toString());
     if (how === 'fin') expect(Buffer.concat(chunks).toString()).toBe('0123456');
-    await expect.poll(() => relay.connections).toBe(0);
+    await expect.poll(() => relay.connections, SOON).toBe(0);
   });
 
   test('cuts between TLS records, however they arrive', async () => {
@@ -127,6 +130,17 @@ describe('a relay', () => {
     relay.cutAt('up', { unit: 'records', count: 3, how: 'fin' });
     near.write(bytes.subarray(9));
     expect((await received).byteLength).toBe(15 + 5 + 305);
+  });
+
+  test('resets a sender that it had stopped reading when the other side is gone', async () => {
+    const { near, far } = await join();
+    relay.set({ bytesPerSecond: 1_000_000 }, ['up']);
+    const ended = endOf(near);
+    near.write(Buffer.alloc(2_000_000));
+    await once(far, 'data');
+    far.resetAndDestroy();
+    expect(await ended).toBe('ECONNRESET');
+    await expect.poll(() => relay.connections, SOON).toBe(0);
   });
 
   test('ends a connection for one side only, until all is well', async () => {
@@ -158,7 +172,7 @@ describe('a relay', () => {
     await sleep(50);
     expect(arrived).toEqual([]);
     await relay.heal();
-    await expect.poll(() => arrived.length).toBe(1);
+    await expect.poll(() => arrived.length, SOON).toBe(1);
     expect(String(await once(arrived[0]!, 'data'))).toBe('hello');
   });
 
@@ -166,12 +180,12 @@ describe('a relay', () => {
     relay.duplicateNext();
     const near = dial();
     near.write('first');
-    await expect.poll(() => arrived.length).toBe(2);
+    await expect.poll(() => arrived.length, SOON).toBe(2);
     const said = await Promise.all(arrived.map(async (socket) => String((await once(socket, 'data'))[0])));
     expect(said).toEqual(['first', 'first']);
     const ends = arrived.map(() => false);
     for (const [i, socket] of arrived.entries()) socket.on('end', () => (ends[i] = true));
-    await expect.poll(() => ends.filter(Boolean).length).toBe(1);
+    await expect.poll(() => ends.filter(Boolean).length, SOON).toBe(1);
     near.write(' second');
     expect(String((await once(arrived[ends.indexOf(false)]!, 'data'))[0])).toBe(' second');
   });

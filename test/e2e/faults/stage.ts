@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { ENVIRONMENT, NODE_FLAGS } from '#scripts/image/agent.ts';
 import { bundleAgent } from '#scripts/image/bundle.ts';
 import { FaultHops, type Processes } from '../../support/faults/faults.ts';
+import type { Schedule } from '../../support/faults/schedule.ts';
 import type { AgentRunner } from '../../support/agent.ts';
 import { startWorld, type World } from '../../support/world.ts';
 import { AuditTail } from './checks/audit-tail.ts';
@@ -31,6 +32,7 @@ export class Stage implements Processes {
   agent: AgentRunner;
   readonly #dir: string;
   #probes = 0;
+  #plays = 0;
 
   private constructor(
     dir: string,
@@ -64,6 +66,11 @@ export class Stage implements Processes {
     const direct = new Client({ base: cluster.apiServer, ca: cluster.caPem, certificate });
     await makeCommon(direct);
     return new Stage(dir, world, hops, direct, agent, new AuditTail(cluster.auditLog));
+  }
+
+  /** By this the requests and objects of one play of a schedule are known. */
+  nameFor({ seed }: Schedule): string {
+    return `s${seed}-${this.#plays++}`;
   }
 
   /** A client of the plane's, behind the relay. */

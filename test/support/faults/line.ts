@@ -68,6 +68,13 @@ export class Line {
     end(side === 'dialler' ? this.#dialler : this.#target, 'rst');
   }
 
+  /** What has become of the two connections, for whoever finds a line left over. */
+  get state(): string {
+    const of = ({ destroyed, readableEnded, connecting }: Socket): string =>
+      destroyed ? 'closed' : connecting ? 'connecting' : readableEnded ? 'has said its last' : 'open';
+    return `dialler ${of(this.#dialler)}, target ${of(this.#target)}`;
+  }
+
   get orphaned(): boolean {
     return this.#orphaned;
   }

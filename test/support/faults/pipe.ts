@@ -102,8 +102,10 @@ export class Pipe {
         continue;
       }
       if (entry.ending !== null) {
+        // Not the last that is heard: a connection that was half closed may yet be reset.
+        this.#queue.shift();
         this.#ended(entry.ending, false);
-        return;
+        continue;
       }
       await this.#write(entry);
     }
@@ -117,7 +119,8 @@ export class Pipe {
     if (entry.data.byteLength === 0) this.#queue.shift();
     this.#held -= piece.byteLength;
     if (this.#held <= HOLD_BYTES) this.#from.resume();
-    const room = this.#to.write(piece);
+    // Into a connection that is gone, as into a hole: the end that follows still has to pass.
+    const room = this.#to.destroyed || this.#to.write(piece);
     if (this.#count(piece)) {
       this.#over = true;
       this.#ended(this.#cutPoint!.how, true);
@@ -166,6 +169,7 @@ export class Pipe {
   }
 
   async #drained(): Promise<void> {
+    if (this.#to.destroyed) return;
     await new Promise<void>((resolve) => {
       this.#to.once('drain', resolve);
       this.#to.once('close', resolve);

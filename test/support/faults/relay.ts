@@ -53,6 +53,11 @@ export class Relay {
     return this.#lines.size + this.#held.size;
   }
 
+  /** What each of them is like. */
+  get states(): string[] {
+    return [...this.#lines].map(({ state }) => state);
+  }
+
   /** Changes what the line is like, for the connections there are and for those to come. */
   set(change: Partial<Conditions>, directions: readonly Direction[] = DIRECTIONS): void {
     for (const direction of directions) Object.assign(this.#conditions[direction], change);

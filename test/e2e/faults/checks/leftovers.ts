@@ -48,11 +48,17 @@ export async function leftovers(
   for (;;) {
     const held = await look(stage, schedule);
     const left = excess(held, baseline);
-    if (left.length === 0 || performance.now() > deadline) return { held, left };
+    if (left.length === 0) return { held, left };
+    if (performance.now() > deadline) return { held, left: [...left, ...linesOf(stage)] };
     // Connections that are kept for the next request are not under way, and would be counted. Not before: the cut would end what has been forgotten.
     if (held.planeStreams + held.agentStreams + held.watches === 0) stage.hops.relay('agent-to-api-server').cut('fin');
     await sleep(LOOK_MS);
   }
+}
+
+function linesOf({ hops }: Stage): string[] {
+  const legs = ['client-to-plane', 'agent-to-plane', 'agent-to-api-server'] as const;
+  return legs.flatMap((leg) => hops.relay(leg).states.map((state) => `a line ${leg}: ${state}`));
 }
 
 function excess(held: Holdings, baseline: Holdings | null): string[] {
