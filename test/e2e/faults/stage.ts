@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { ENVIRONMENT, NODE_FLAGS } from '#scripts/image/agent.ts';
+import { ENVIRONMENT, NODE_FLAGS } from '#scripts/image/runtime.ts';
 import { bundleAgent } from '#scripts/image/bundle.ts';
 import { FaultHops, type Processes } from '../../support/faults/faults.ts';
 import type { Schedule } from '../../support/faults/schedule.ts';
