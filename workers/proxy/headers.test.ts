@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { scrubbed } from './headers.ts';
 
 const FACTS = { websocket: false, acceptEncoding: null };
-const names = (init: HeadersInit, facts = FACTS): string[] => [...scrubbed(new Headers(init), facts).keys()];
+const names = (init: HeadersInit, facts = FACTS): string[] => scrubbed(new Headers(init), facts).map(([name]) => name);
 
 test('what Kubernetes clients send passes', () => {
   const headers = {
@@ -54,11 +54,11 @@ test('a WebSocket keeps its Upgrade, and nothing else does', () => {
 test('the client’s Accept-Encoding is told under a name of our own, which no client can set', () => {
   const facts = { websocket: false, acceptEncoding: 'gzip' };
   const headers = scrubbed(new Headers({ 'outrider-accept-encoding': 'x' }), facts);
-  expect([...headers]).toEqual([['outrider-accept-encoding', 'gzip']]);
+  expect(headers).toEqual([['outrider-accept-encoding', 'gzip']]);
 });
 
 test('the bearer subprotocol goes, the others stay', () => {
   const bearer = 'base64url.bearer.authorization.k8s.io.YQ';
   const headers = scrubbed(new Headers({ 'sec-websocket-protocol': `a, ${bearer}, b` }), FACTS);
-  expect(headers.get('sec-websocket-protocol')).toBe('a, b');
+  expect(headers).toEqual([['sec-websocket-protocol', 'a, b']]);
 });

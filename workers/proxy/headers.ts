@@ -24,29 +24,32 @@ const NOT_FOR_CLUSTERS_PREFIX = new RegExp(
   `^(?:${[REMOTE_PREFIX, 'x-forwarded-', 'cf-', 'cdn-', 'outrider-', 'sec-fetch-', 'sec-ch-'].join('|')})`,
 );
 
+/** Names in lower case, and values: what `fetch` takes. A `Headers` object would be made for it, and made again by it. */
+export type HeaderList = [name: string, value: string][];
+
 /**
  * A client's header fields as the cluster's object may see them: nothing that names an identity or belongs to one hop.
  * Names come in lower case from `Headers`, so no casing slips through (capsule-proxy#189).
  * @throws OutriderError impersonation_refused for any `Impersonate-*`: dropping it in silence would run `--as=viewer delete` with full rights.
  */
-export function scrubbed(from: Headers, facts: { websocket: boolean; acceptEncoding: string | null }): Headers {
+export function scrubbed(from: Headers, facts: { websocket: boolean; acceptEncoding: string | null }): HeaderList {
   const named = namedByConnection(from.get('connection'));
-  const fields: [string, string][] = [];
+  const fields: HeaderList = [];
   for (const field of from) {
-    const [name] = field;
+    const [name, value] = field;
     if (name.startsWith(IMPERSONATE_PREFIX)) {
       throw new OutriderError(
         'impersonation_refused',
         `the header ${name} is not granted to anybody on this plane; leave out --as`,
       );
     }
-    if (!NOT_FOR_CLUSTERS.has(name) && !named.has(name) && !NOT_FOR_CLUSTERS_PREFIX.test(name)) fields.push(field);
+    if (NOT_FOR_CLUSTERS.has(name) || named.has(name) || NOT_FOR_CLUSTERS_PREFIX.test(name)) continue;
+    if (name === 'sec-websocket-protocol') passProtocols(value, fields);
+    else fields.push(field);
   }
-  const headers = new Headers(fields);
-  passProtocols(headers);
-  if (facts.websocket) headers.set('upgrade', 'websocket');
-  if (facts.acceptEncoding !== null) headers.set(ACCEPT_ENCODING_HEADER, facts.acceptEncoding);
-  return headers;
+  if (facts.websocket) fields.push(['upgrade', 'websocket']);
+  if (facts.acceptEncoding !== null) fields.push([ACCEPT_ENCODING_HEADER, facts.acceptEncoding]);
+  return fields;
 }
 
 const NONE: ReadonlySet<string> = new Set();
@@ -56,10 +59,7 @@ function namedByConnection(value: string | null): ReadonlySet<string> {
 }
 
 /** The bearer subprotocol ends here: it is a credential of the plane. */
-function passProtocols(headers: Headers): void {
-  const offered = headers.get('sec-websocket-protocol');
-  if (offered === null) return;
+function passProtocols(offered: string, fields: HeaderList): void {
   const { protocols } = splitProtocols(offered);
-  if (protocols.length === 0) headers.delete('sec-websocket-protocol');
-  else headers.set('sec-websocket-protocol', protocols.join(', '));
+  if (protocols.length > 0) fields.push(['sec-websocket-protocol', protocols.join(', ')]);
 }

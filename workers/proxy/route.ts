@@ -8,7 +8,7 @@ import { parseProxyUrl, proxyUrl } from '../cluster/target.ts';
 import type { Config } from '../env.ts';
 import { describeError, log, loggablePath, logRequest } from '../log.ts';
 import { CODE_HEADER, statusOfError } from '../status.ts';
-import { scrubbed } from './headers.ts';
+import { type HeaderList, scrubbed } from './headers.ts';
 import { answerSpdy, isSpdySession } from './spdy.ts';
 
 /** An API server's paths are far shorter. */
@@ -81,13 +81,13 @@ async function proxy(request: Request, env: Env, config: Config, known: Known): 
   if ((await clusterObject(env, config, parsed.cluster)) === null) {
     throw new OutriderError('unknown_cluster', `there is no cluster ${JSON.stringify(parsed.cluster.slice(0, 64))}`);
   }
-  const headers = scrubbed(request.headers, { websocket, acceptEncoding: acceptEncoding(request) });
-  headers.set(PRINCIPAL_HEADER, writeCaller(principal));
-  headers.set(REQUEST_ID_HEADER, requestId);
+  const headers = scrubbed(request.headers, { websocket, acceptEncoding: acceptEncoding(request) }).filter(
+    ([name]) => name !== TRACEPARENT && (trace.continued || name !== TRACESTATE),
+  );
+  headers.push([PRINCIPAL_HEADER, writeCaller(principal)], [REQUEST_ID_HEADER, requestId]);
+  headers.push([TRACEPARENT, trace.traceparent]);
   // kube-apiserver takes it for the id of its audit event (apiserver/pkg/endpoints/filters/audit_init.go), so that its log can be joined with ours.
-  if (!headers.has(AUDIT_ID_HEADER)) headers.set(AUDIT_ID_HEADER, requestId);
-  headers.set(TRACEPARENT, trace.traceparent);
-  if (!trace.continued) headers.delete(TRACESTATE);
+  if (!headers.some(([name]) => name === AUDIT_ID_HEADER)) headers.push([AUDIT_ID_HEADER, requestId]);
   const response = await ask(env, config, parsed.cluster, request, headers);
   return isSpdySession(request.method, parsed.target) ? await answerSpdy(response, requestId) : response;
 }
@@ -96,9 +96,15 @@ async function proxy(request: Request, env: Env, config: Config, known: Known): 
  * Asks the cluster's object; once more, with a new stub, where a deploy reset it before it answered a request without effect (RFC 9110 §9.2.2 lets a proxy
  * repeat those). What never reached the object the platform repeats by itself.
  */
-async function ask(env: Env, config: Config, cluster: string, request: Request, headers: Headers): Promise<Response> {
+async function ask(
+  env: Env,
+  config: Config,
+  cluster: string,
+  request: Request,
+  headers: HeaderList,
+): Promise<Response> {
   const { url, method, body, signal } = request;
-  const repeatable = body === null && SAFE.has(method) && !headers.has('upgrade');
+  const repeatable = body === null && SAFE.has(method) && !headers.some(([name]) => name === 'upgrade');
   for (let attempt = 1; ; attempt++) {
     const stub = await clusterObject(env, config, cluster);
     if (stub === null) throw unknownCluster();

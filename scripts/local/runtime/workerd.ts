@@ -115,7 +115,12 @@ function environment(): NodeJS.ProcessEnv {
   return { PATH, TMPDIR, TZ, SSL_CERT_FILE, SSL_CERT_DIR };
 }
 
+/** What says nothing to a person is not taken apart: there is such a line for each request. */
+const QUIET_LINE = /^\{"timestamp":\d+,"level":"(log|info|debug)",/;
+
 function readLine(line: string, isStderr: boolean): LogEntry {
+  const quiet = QUIET_LINE.exec(line)?.[1];
+  if (quiet !== undefined) return { line, level: quiet, message: line };
   try {
     const { level, message } = logLine.parse(JSON.parse(line));
     return { line, level, message };

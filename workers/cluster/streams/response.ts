@@ -4,6 +4,10 @@ import { endToEnd } from '#schema/http/hop-by-hop.ts';
 
 /** Fields that a cluster has no business setting for the plane's origin. */
 const NOT_FOR_CLIENTS = new Set([
+  // The plane's own, of which there is one.
+  'content-security-policy',
+  'x-content-type-options',
+  'x-request-id',
   'accept-ch',
   'alt-svc',
   'clear-site-data',
@@ -29,17 +33,21 @@ export function hasNoContent(method: string, status: number): boolean {
  * @param streamed the content's length is not known: a watch, or logs
  */
 export function responseHeaders({ fields }: ResponseHead, requestId: string, streamed: boolean): Headers {
-  const headers = new Headers();
+  const list: [string, string][] = [
+    ['content-security-policy', 'sandbox'],
+    ['x-content-type-options', 'nosniff'],
+    ['x-request-id', requestId],
+  ];
+  const believed = contentLength({ fields }) !== null;
+  let encoded = false;
   for (const [name, value] of endToEnd(fields)) {
-    if (!NOT_FOR_CLIENTS.has(name)) headers.append(name, value);
+    if (NOT_FOR_CLIENTS.has(name) || (name === 'content-length' && !believed)) continue;
+    encoded ||= name === 'content-encoding';
+    list.push([name, value]);
   }
-  if (contentLength({ fields }) === null) headers.delete('content-length');
-  headers.set('content-security-policy', 'sandbox');
-  headers.set('x-content-type-options', 'nosniff');
-  headers.set('x-request-id', requestId);
   // A server in front that compresses would hold a watch's events back (workers-sdk#6577); `identity` says that the content is encoded already.
-  if (streamed && !headers.has('content-encoding')) headers.set('content-encoding', 'identity');
-  return headers;
+  if (streamed && !encoded) list.push(['content-encoding', 'identity']);
+  return new Headers(list);
 }
 
 /** The declared length of the content, octets; null when there is none that can be believed. */
