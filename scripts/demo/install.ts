@@ -6,7 +6,7 @@ import { lock } from './tools/lock.ts';
 import { missingGo } from './tools/toolchain.ts';
 
 /** The Kubernetes release of the demo cluster; `tools/kubernetes/go.mod` pins the same. */
-const KUBERNETES_VERSION = '1.34.2';
+export const KUBERNETES_VERSION = '1.34.2';
 const ETCD_VERSION = '3.6.5';
 
 /**

@@ -15,6 +15,8 @@ export type ProcessOptions = {
   name: string;
   /** Program and arguments. No secret may be among them: arguments are visible to every user of the machine. */
   argv: readonly string[];
+  /** More environment than {@link cleanEnvironment}. */
+  env?: Readonly<Record<string, string>>;
   /** Standard output and error go here; the file is begun anew. */
   logFile: string;
   /** Time between SIGTERM and SIGKILL; 0 for a program that has nothing to finish. */
@@ -44,7 +46,11 @@ export async function startProcess(options: ProcessOptions): Promise<ManagedProc
   const log = await open(logFile, 'w', 0o600);
   const [program = '', ...args] = diesWithParent(options.argv, 'KILL');
   // An own session: Ctrl-C in a terminal reaches this process only, which then ends the others in order.
-  const child = spawn(program, args, { env: cleanEnvironment(), detached: true, stdio: ['ignore', log.fd, log.fd] });
+  const child = spawn(program, args, {
+    env: { ...cleanEnvironment(), ...options.env },
+    detached: true,
+    stdio: ['ignore', log.fd, log.fd],
+  });
   // Listened for before anything is awaited: some programs end at once.
   const exited = new Promise<string>((resolve) => {
     child.once('exit', (code, signal) => resolve(signal ? `ended by ${signal}` : `exited with code ${code}`));

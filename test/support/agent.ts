@@ -47,7 +47,7 @@ export interface AgentRunner {
 /** Starts an agent in this process. Resolves before it is connected. */
 export async function startAgentInProcess(world: AgentWorld): Promise<AgentRunner> {
   const log: Record<string, unknown>[] = [];
-  const config = readConfig([], await environment(world));
+  const config = readConfig([], await agentEnvironment(world));
   const logger = createLogger('debug', (line) => log.push(JSON.parse(line)));
   const agent = await startAgent(config, logger);
   return {
@@ -63,7 +63,7 @@ export async function startAgentInProcess(world: AgentWorld): Promise<AgentRunne
 /** Starts an agent as a process of its own. Resolves once it says that it has started. */
 export async function startAgentProcess(world: AgentWorld): Promise<AgentRunner> {
   const log: Record<string, unknown>[] = [];
-  const env = await environment(world);
+  const env = await agentEnvironment(world);
   const main = world.main ?? join(import.meta.dirname, '..', '..', 'agent', 'main.ts');
   const child = spawn(process.execPath, [...(world.nodeFlags ?? []), main], {
     env: { ...env, OUTRIDER_LOG_LEVEL: 'debug' },
@@ -108,7 +108,7 @@ export async function startAgentProcess(world: AgentWorld): Promise<AgentRunner>
 }
 
 /** Writes what a pod would have mounted, and gives the environment that points there. */
-async function environment(world: AgentWorld): Promise<Record<string, string>> {
+export async function agentEnvironment(world: AgentWorld): Promise<Record<string, string>> {
   const { dir } = world;
   await mkdir(dir, { recursive: true });
   const file = async (name: string, content: string): Promise<string> => {

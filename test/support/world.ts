@@ -21,6 +21,8 @@ export interface WorldOptions {
   cluster?: 'node' | 'api';
   /** The image that the plane's manifest names, for agents in pods. */
   agentImage?: string;
+  /** Whether the API server writes an audit log. @default true */
+  auditLog?: boolean;
   hops?: Hops;
   /** How an agent that is a process runs, where it is not from its sources with Node's defaults. */
   program?: Pick<AgentWorld, 'main' | 'nodeFlags' | 'env'>;
@@ -75,7 +77,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 }
 
 async function start(
-  { agent: kind, cluster: size = 'node', agentImage, hops = straight, program = {} }: WorldOptions,
+  { agent: kind, cluster: size = 'node', agentImage, auditLog = true, hops = straight, program = {} }: WorldOptions,
   undo: (() => Promise<unknown>)[],
   stop: () => Promise<void>,
 ): Promise<World> {
@@ -83,7 +85,7 @@ async function start(
   undo.push(() => rm(dir, { recursive: true, force: true }));
 
   const [cluster, helm, clientGo] = await Promise.all([
-    startCluster({ dir: join(dir, 'cluster'), log: say, apiOnly: size === 'api', auditLog: true }),
+    startCluster({ dir: join(dir, 'cluster'), log: say, apiOnly: size === 'api', auditLog }),
     installHelm(say),
     installClientGo(say),
   ]);
@@ -167,7 +169,8 @@ export async function register(api: PlaneApi, clusterId: string): Promise<Regist
   return await api.json(registrationAnswer, 'POST', `/v1/clusters/${clusterId}/registration-tokens`, {});
 }
 
-async function importManifest(
+/** Registers the cluster. @returns the manifest as the plane gives it, and the token in it. */
+export async function importManifest(
   api: PlaneApi,
   clusterId: string,
 ): Promise<{ manifest: string; registrationToken: string }> {
@@ -177,7 +180,7 @@ async function importManifest(
 }
 
 /** The manifest for an agent that runs outside the cluster: everything but what makes pods. */
-function withoutPods(manifest: string): string {
+export function withoutPods(manifest: string): string {
   const kept = parseAllDocuments(manifest).filter((document) => document.get('kind') !== 'Deployment');
   return kept.map(String).join('---\n');
 }
