@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -29,11 +30,12 @@ type secret struct {
 
 func addAPIServer(mux *http.ServeMux) {
 	server := &apiServer{secrets: map[string]secret{}}
+	uid := newUID()
 	mux.HandleFunc("POST /api/v1/namespaces/{namespace}/serviceaccounts/{name}/token", server.createToken)
 	mux.HandleFunc("GET /api/v1/namespaces/{namespace}/secrets/{name}", server.readSecret)
 	mux.HandleFunc("PUT /api/v1/namespaces/{namespace}/secrets/{name}", server.replaceSecret)
 	mux.HandleFunc("GET /api/v1/namespaces/kube-system", func(w http.ResponseWriter, _ *http.Request) {
-		metadata := map[string]any{"name": "kube-system", "uid": "6f0b6e54-5f4c-4e0e-9d3b-0d6f5f0c9a11"}
+		metadata := map[string]any{"name": "kube-system", "uid": uid}
 		answer(w, http.StatusOK, map[string]any{"kind": "Namespace", "apiVersion": "v1", "metadata": metadata})
 	})
 	version := func(w http.ResponseWriter, _ *http.Request) {
@@ -41,6 +43,15 @@ func addAPIServer(mux *http.ServeMux) {
 	}
 	mux.HandleFunc("GET /version", version)
 	mux.HandleFunc("GET /version/{$}", version)
+}
+
+// newUID is a version 4 UUID (RFC 9562): each backend is another cluster to the plane.
+func newUID() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:])
+	id[6] = id[6]&0x0f | 0x40
+	id[8] = id[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
 }
 
 func (s *apiServer) createToken(w http.ResponseWriter, r *http.Request) {

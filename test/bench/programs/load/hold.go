@@ -61,18 +61,18 @@ func countStreams(ctx context.Context, _ *generator, t *target, raw json.RawMess
 }
 
 // holdStreams opens streams and keeps them until release.
-func holdStreams(ctx context.Context, g *generator, t *target, raw json.RawMessage) (metrics, error) {
+func holdStreams(ctx context.Context, _ *generator, t *target, raw json.RawMessage) (metrics, error) {
 	params, err := parseStreams(raw)
 	if err != nil {
 		return nil, err
 	}
 	streams, result, err := openAll(ctx, t.transport, t, params, wait)
-	g.held = append(g.held, streams...)
+	t.held = append(t.held, streams...)
 	return result, err
 }
 
 // readSlowly opens streams, reads them at a given pace, and keeps them until release.
-func readSlowly(ctx context.Context, g *generator, t *target, raw json.RawMessage) (metrics, error) {
+func readSlowly(ctx context.Context, _ *generator, t *target, raw json.RawMessage) (metrics, error) {
 	params, err := parseStreams(raw)
 	if err != nil {
 		return nil, err
@@ -92,16 +92,16 @@ func readSlowly(ctx context.Context, g *generator, t *target, raw json.RawMessag
 	}
 	piece := params.BytesPerSecond / slowTurns
 	streams, result, err := openAll(ctx, transport, t, params, func(s *stream) { s.readAt(piece) })
-	g.held = append(g.held, streams...)
+	t.held = append(t.held, streams...)
 	return result, err
 }
 
-// release ends all that is held.
-func (g *generator) release() metrics {
-	closed := len(g.held)
-	closeAll(g.held)
-	g.held = nil
-	return metrics{"closed": float64(closed)}
+// release ends all that is held of a target.
+func release(_ context.Context, _ *generator, t *target, _ json.RawMessage) (metrics, error) {
+	released := len(t.held)
+	closeAll(t.held)
+	t.held = nil
+	return metrics{"released": float64(released)}, nil
 }
 
 func closeAll(streams []*stream) {

@@ -51,12 +51,12 @@ var scenarios = map[string]func(context.Context, *generator, *target, json.RawMe
 	"streams":  countStreams,
 	"hold":     holdStreams,
 	"slow":     readSlowly,
+	"release":  release,
 }
 
 // generator is what outlives a command.
 type generator struct {
 	targets map[targetAddress]*target
-	held    []*stream
 }
 
 func main() {
@@ -88,9 +88,6 @@ func main() {
 }
 
 func (g *generator) run(ctx context.Context, c command) (metrics, error) {
-	if c.Scenario == "release" {
-		return g.release(), nil
-	}
 	scenario, ok := scenarios[c.Scenario]
 	if !ok {
 		return nil, fmt.Errorf("there is no such scenario")

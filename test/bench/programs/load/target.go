@@ -30,6 +30,8 @@ type target struct {
 	tls       *tls.Config
 	transport *http.Transport
 	header    http.Header
+	// held streams stay open until release.
+	held []*stream
 }
 
 func bytesReader(raw json.RawMessage) io.Reader { return bytes.NewReader(raw) }

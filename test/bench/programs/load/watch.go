@@ -17,8 +17,8 @@ import (
 const settle = 10 * time.Millisecond
 
 type watchParams struct {
-	// List is the path of a namespace's ConfigMaps.
-	List string `json:"list"`
+	// Path of a namespace's ConfigMaps.
+	Path string `json:"path"`
 	// Count of changes.
 	Count int `json:"count"`
 	// Writer is the target through which they are made; direct for every path, so that only the watch differs.
@@ -53,8 +53,8 @@ func watch(ctx context.Context, g *generator, t *target, raw json.RawMessage) (m
 		return nil, err
 	}
 	name := fmt.Sprintf("bench-watch-%08x", rand.Uint32())
-	object := params.List + "/" + name
-	made, _, err := writer.change(ctx, http.MethodPost, params.List, fmt.Sprintf(`{"metadata":{"name":%q}}`, name))
+	object := params.Path + "/" + name
+	made, _, err := writer.change(ctx, http.MethodPost, params.Path, fmt.Sprintf(`{"metadata":{"name":%q}}`, name))
 	if err != nil {
 		return nil, fmt.Errorf("making %s: %w", name, err)
 	}
@@ -65,8 +65,7 @@ func watch(ctx context.Context, g *generator, t *target, raw json.RawMessage) (m
 		"fieldSelector":   {"metadata.name=" + name},
 		"resourceVersion": {made.Metadata.ResourceVersion},
 	}
-	// Before the watch is closed below, so that its reader ends.
-	body, err := t.open(ctx, params.List+"?"+query.Encode())
+	body, err := t.open(ctx, params.Path+"?"+query.Encode())
 	if err != nil {
 		return nil, err
 	}
