@@ -20,6 +20,8 @@ export type GoTools = {
   packages: readonly string[];
   /** Values set at link time, import path and variable name to value (`-X` of `go tool link`). */
   linkValues?: Readonly<Record<string, string>>;
+  /** Go toolchain that builds them, such as `go1.27.3`, where the module asks for a newer one than the rest; Go itself fetches it as a module and verifies it. */
+  toolchain?: string;
 };
 
 /** Where finished programs are. */
@@ -66,6 +68,7 @@ export async function hasGoTools(tools: GoTools): Promise<boolean> {
 async function goToolsDir(tools: GoTools): Promise<string> {
   const hash = createHash('sha256');
   hash.update(JSON.stringify([process.arch, tools.packages, tools.linkValues ?? {}]));
+  if (tools.toolchain !== undefined) hash.update(tools.toolchain);
   const entries = await readdir(tools.moduleDir, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   for (const file of files.toSorted()) hash.update(file.slice(tools.moduleDir.length)).update(await readFile(file));
@@ -81,7 +84,7 @@ function goBuild(go: string, tools: GoTools, outDir: string): Promise<void> {
     // Of another Go, perhaps: each finds its own.
     GOROOT: undefined,
     GOFLAGS: '-trimpath -buildvcs=false -mod=readonly',
-    GOTOOLCHAIN: 'local',
+    GOTOOLCHAIN: tools.toolchain ?? 'local',
     GOWORK: 'off',
   };
   return new Promise((resolve, reject) => {
