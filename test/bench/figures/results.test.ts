@@ -104,6 +104,10 @@ describe('the table', () => {
     const [head = '', text = ''] = renderTable(results).split('\n');
     expect(text.indexOf('ms')).toBe(head.indexOf('unit'));
   });
+  it('shows no multiple of nothing or less', () => {
+    const early = resultsOf('api', measurement(p50), samples({ direct: [-0.1], outrider: [0.1] }));
+    expect(renderTable(early).split('\n')[1]).toMatch(/-0\.10 +0\.10( +–){6}$/);
+  });
   it('sums up, and names what was missed', () => {
     expect(renderSummary(results)).toBe('1 of 2 goals met\nmissed: bare/get p50: 4.00, wanted ≤ 3');
   });

@@ -23,5 +23,6 @@ export function judge(goal: Goal, row: Pick<Row, 'better'>, figures: PerPath<num
   if (other === null) return null;
   // Not by the quotient: what a path adds can be nothing, or less.
   const met = within(outrider, goal.times * other);
-  return { met, text: `${formatFigure(outrider / other)} × ${goal.of}, wanted ${sign} ${goal.times} ×` };
+  const multiple = other > 0 ? formatFigure(outrider / other) : '–';
+  return { met, text: `${multiple} × ${goal.of}, wanted ${sign} ${goal.times} ×` };
 }

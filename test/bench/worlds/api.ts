@@ -5,7 +5,7 @@ import { AUTHENTICATED_GROUP, CLUSTER_OWNER_GROUP } from '#schema/access.ts';
 import { importManifest, startWorld, withoutPods, type World as TestWorld } from '#test/support/world.ts';
 import { startBenchAgent } from './agent.ts';
 import { DIRECT_ACCOUNT, fillCluster } from './objects.ts';
-import { startPeer } from './peers.ts';
+import { startRemotedialer } from './peers.ts';
 import type { Hop, Way, World, WorldContext } from './world.ts';
 
 /** A run is done long before. */
@@ -44,14 +44,12 @@ export async function startApiWorld(context: WorldContext): Promise<World> {
       groups: [CLUSTER_OWNER_GROUP, AUTHENTICATED_GROUP],
     },
   };
-  const peer = (name: 'remotedialer' | 'konnectivity'): Promise<Way> => startPeer(name, context, upstream, straight);
   const ways: World['ways'] = {
     direct: { target: { url, ca, tokenFile: await file('direct-token', directToken) } },
     ...(paths.includes('outrider') && {
       outrider: await throughOutrider(context, world, registrationToken, file),
     }),
-    ...(paths.includes('remotedialer') && { remotedialer: await peer('remotedialer') }),
-    ...(paths.includes('konnectivity') && { konnectivity: await peer('konnectivity') }),
+    ...(paths.includes('remotedialer') && { remotedialer: await startRemotedialer(context, upstream, straight) }),
   };
   return { name: 'api', ways };
 }

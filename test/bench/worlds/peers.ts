@@ -1,12 +1,11 @@
 import { z } from 'zod';
-import type { Path } from '../paths.ts';
 import { Program } from '../run/program.ts';
 import type { Hop, Way, WorldContext } from './world.ts';
 
-const ServerReady = z.object({ address: z.string(), agents: z.string().optional() });
-const AgentReady = z.object({ connected: z.literal(true) });
+const ServerReady = z.object({ address: z.string() });
+const ClientReady = z.object({ connected: z.literal(true) });
 
-/** What stands behind the peers. */
+/** What stands behind a peer. */
 export interface Upstream {
   /** https origin. */
   readonly url: string;
@@ -16,41 +15,28 @@ export interface Upstream {
   readonly as?: { readonly tokenFile: string; readonly user: string; readonly groups: readonly string[] };
 }
 
-type Peer = Extract<Path, 'remotedialer' | 'konnectivity'>;
-
-/** How a peer's agent is told where its server is. */
-const AGENTS: Readonly<Record<Peer, { role: string; server: (address: string) => string; needsBackend: boolean }>> = {
-  remotedialer: { role: 'client', server: (address) => `wss://${address}`, needsBackend: true },
-  konnectivity: { role: 'agent', server: (address) => address, needsBackend: false },
-};
-
-/** Starts a reverse proxy over a peer's tunnel: its server, its agent, and what lies between them. */
-export async function startPeer(peer: Peer, context: WorldContext, upstream: Upstream, hop: Hop): Promise<Way> {
+/** Starts a reverse proxy over remotedialer as Rancher has it: its server, its client beside the backend, and what lies between them. */
+export async function startRemotedialer(context: WorldContext, upstream: Upstream, hop: Hop): Promise<Way> {
   const { certificates, cleanup, dir, programs } = context;
-  const start = async (name: string, args: readonly string[]): Promise<Program> => {
-    const program = await Program.start(name, [programs[peer], ...args], dir);
+  const { ca, cert, key, tokenFile } = certificates;
+  const start = async (role: 'server' | 'client', args: readonly string[]): Promise<Program> => {
+    const argv = [programs.remotedialer, '--role', role, '--token-file', tokenFile, '--backend', upstream.url, ...args];
+    const program = await Program.start(`remotedialer-${role}`, argv, dir);
     cleanup.defer(() => program.stop());
     return program;
   };
   const as = upstream.as;
-  const server = await start(`${peer}-server`, [
-    ...['--role', 'server', '--listen', '127.0.0.1:0'],
-    ...['--cert', certificates.cert, '--key', certificates.key, '--token-file', certificates.tokenFile],
-    ...['--backend', upstream.url, '--backend-ca', upstream.ca],
+  const server = await start('server', [
+    ...['--listen', '127.0.0.1:0', '--cert', cert, '--key', key, '--backend-ca', upstream.ca],
     ...(as ? ['--upstream-token-file', as.tokenFile, '--impersonate-user', as.user] : []),
     ...(as?.groups ?? []).flatMap((group) => ['--impersonate-group', group]),
   ]);
-  const { address, agents = address } = await server.ready(ServerReady);
-  const { role, server: form, needsBackend } = AGENTS[peer];
-  const agent = await start(`${peer}-${role}`, [
-    ...['--role', role, '--server', form(await hop(agents))],
-    ...['--ca', certificates.ca, '--token-file', certificates.tokenFile],
-    ...(needsBackend ? ['--backend', upstream.url] : []),
-  ]);
-  await agent.ready(AgentReady);
+  const { address } = await server.ready(ServerReady);
+  const client = await start('client', ['--server', `wss://${await hop(address)}`, '--ca', ca]);
+  await client.ready(ClientReady);
   return {
-    target: { url: `https://${address}`, ca: certificates.ca, tokenFile: certificates.tokenFile },
-    processes: { server: () => server.pid, agent: () => agent.pid },
+    target: { url: `https://${address}`, ca, tokenFile },
+    processes: { server: () => server.pid, agent: () => client.pid },
   };
 }
 
