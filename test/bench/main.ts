@@ -49,6 +49,8 @@ async function bench(options: Options, signal: AbortSignal): Promise<boolean> {
     const [certificates, agentBundle] = [await makeCertificates(dir), await writeAgentBundle(dir)];
     const load = new Load(programs.load, dir);
     cleanup.defer(() => load.stop());
+    // What is under way need not be waited for.
+    signal.addEventListener('abort', () => void load.stop());
     for (const [name, measurements] of selected) {
       signal.throwIfAborted();
       say(`${name}: starting`);
