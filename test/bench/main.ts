@@ -8,7 +8,7 @@ import { renderSummary, renderTable } from './figures/report.ts';
 import { type RowResult, resultsOf } from './figures/results.ts';
 import { HELP, type Options, readOptions } from './options.ts';
 import { ABSENT } from './paths.ts';
-import { selectMeasurements } from './rows/table.ts';
+import { BUDGETS, selectMeasurements } from './rows/table.ts';
 import type { WorldName } from './rows/row.ts';
 import { WAN_RTT_MS } from './rows/wan.ts';
 import { Cleanup } from './run/cleanup.ts';
@@ -28,9 +28,11 @@ const WORLDS: Readonly<Record<WorldName, (context: WorldContext) => Promise<Worl
   api: startApiWorld,
 };
 
+const MS_PER_S = 1000;
+
 const startedAt = performance.now();
 const say = (line: string): void => {
-  process.stderr.write(`[${((performance.now() - startedAt) / 1000).toFixed(0).padStart(4)} s] ${line}\n`);
+  process.stderr.write(`[${((performance.now() - startedAt) / MS_PER_S).toFixed(0).padStart(4)} s] ${line}\n`);
 };
 
 async function bench(options: Options, signal: AbortSignal): Promise<boolean> {
@@ -54,13 +56,14 @@ async function bench(options: Options, signal: AbortSignal): Promise<boolean> {
     for (const [name, measurements] of selected) {
       signal.throwIfAborted();
       say(`${name}: starting`);
+      const roundsUntil = performance.now() + BUDGETS[options.quick ? 'quick' : 'full'][name] * MS_PER_S;
       const ofWorld = new Cleanup();
       cleanup.defer(() => ofWorld.run());
       const worldDir = join(dir, name);
       await mkdir(worldDir);
       const context = { dir: worldDir, programs, certificates, agentBundle, cleanup: ofWorld, say };
       const world = await WORLDS[name]({ ...context, paths: options.paths });
-      const measured = await measureWorld(world, measurements, { ...options, load, say, signal });
+      const measured = await measureWorld(world, measurements, { ...options, roundsUntil, load, say, signal });
       failures.push(...measured.failures);
       for (const [measurement, samples] of measured.samples) results.push(...resultsOf(name, measurement, samples));
       await load.stop();

@@ -25,7 +25,7 @@ const figure = (value: number | null): string => (value === null ? NONE : format
 function ratio(result: RowResult, path: Path, to: Path): string {
   const [value, base] = [result[path], result[to]];
   // A watch's event can come before the writer's answer: a multiple of less than nothing says nothing.
-  return value === null || base === null || base <= 0 ? NONE : formatFigure(value / base);
+  return value === null || base === null || value <= 0 || base <= 0 ? NONE : formatFigure(value / base);
 }
 
 const verdict = ({ verdicts }: RowResult): string =>

@@ -30,7 +30,7 @@ export const apiMeasurements: readonly Measurement[] = [
     work: {
       scenario: 'get',
       full: { path: GET_1KB, requests: 5000, concurrency: 64, warm: 500 },
-      quick: { requests: 2000, warm: 300 },
+      quick: { requests: 1500, warm: 200 },
     },
     rows: [rate({ times: 0.5, of: 'direct' })],
   },
@@ -45,7 +45,7 @@ export const apiMeasurements: readonly Measurement[] = [
         bulkStreams: 8,
         bulkBytes: 0,
       },
-      quick: { requests: 60 },
+      quick: { requests: 40 },
     },
     rows: [
       p50({ times: 2, of: 'direct' }),
@@ -58,7 +58,7 @@ export const apiMeasurements: readonly Measurement[] = [
     work: {
       scenario: 'get',
       full: { path: configMaps(API_OBJECTS.lists['10mb'].namespace), requests: 20, concurrency: 1, warm: 2 },
-      quick: { requests: 6, warm: 1 },
+      quick: { requests: 4, warm: 1 },
     },
     rows: [p50()],
   },
@@ -67,7 +67,7 @@ export const apiMeasurements: readonly Measurement[] = [
     work: {
       scenario: 'watch',
       full: { path: configMaps(API_OBJECTS.watched.namespace), count: 200 },
-      quick: { count: 60 },
+      quick: { count: 40 },
     },
     rows: [p50(), p99(), addedP50({ limit: 2 })],
   },

@@ -64,7 +64,7 @@ export const bareMeasurements: readonly Measurement[] = [
         bulkStreams: 8,
         bulkBytes: QUICK_BULK_BYTES,
       },
-      quick: { requests: 200 },
+      quick: { requests: 120 },
     },
     rows: [
       p50(),
@@ -92,11 +92,13 @@ export const bareMeasurements: readonly Measurement[] = [
   },
   {
     name: 'cp-out',
+    onceIfQuick: true,
     work: { scenario: 'cpout', full: cpOut(CP_BYTES), quick: cpOut(QUICK_CP_BYTES) },
     rows: [mbps()],
   },
   {
     name: 'cp-in',
+    onceIfQuick: true,
     work: {
       scenario: 'cpin',
       full: { path: '/bench/exec?in=1', bytes: CP_BYTES },
@@ -106,6 +108,7 @@ export const bareMeasurements: readonly Measurement[] = [
   },
   {
     name: 'live-streams',
+    onceIfQuick: true,
     work: { scenario: 'streams', full: { path: '/bench/hang', count: 1000 }, quick: {} },
     rows: [
       { metric: 'open', label: 'open', unit: 'streams', better: 'higher', goals: [{ limit: 1000 }] },

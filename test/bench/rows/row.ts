@@ -62,6 +62,8 @@ export interface Measurement {
    * @default 'round'
    */
   readonly when?: 'first' | 'round' | 'last';
+  /** With `--quick` once: it takes too long for more, in seconds of a run of minutes. */
+  readonly onceIfQuick?: true;
 }
 
 /** The name of a line, such as `bare/get-1kb-serial p50`; `--rows` matches it. */

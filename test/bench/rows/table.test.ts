@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Measurement } from './row.ts';
 import { rowName, type WorldName } from './row.ts';
-import { selectMeasurements, TABLE } from './table.ts';
+import { BUDGETS, selectMeasurements, TABLE } from './table.ts';
 
 const all = Object.entries(TABLE) as [WorldName, readonly Measurement[]][];
 const rows = all.flatMap(([world, measurements]) =>
@@ -39,6 +39,12 @@ describe('the table of rows', () => {
     const when = (name: string) => TABLE.bare.find((measurement) => measurement.name === name)?.when;
     expect([when('memory-idle'), when('soak')]).toEqual(['first', 'last']);
     expect(TABLE.bare.at(-1)?.name).toBe('soak');
+  });
+
+  it('keeps to the minutes that --help names, with what is measured once besides', () => {
+    const minutes = (of: 'quick' | 'full') => Object.values(BUDGETS[of]).reduce((sum, seconds) => sum + seconds) / 60;
+    expect(minutes('quick')).toBeLessThan(3 - 0.3);
+    expect(minutes('full')).toBeLessThan(20 - 1 - 0.5);
   });
 
   it('never makes a quick run do more than a full one', () => {

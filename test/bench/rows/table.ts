@@ -12,6 +12,15 @@ export const TABLE: Readonly<Record<WorldName, readonly Measurement[]>> = {
   api: apiMeasurements,
 };
 
+/**
+ * Seconds that a world's start and rounds may take: a round that would not end by then is not begun, so that a slow machine makes fewer rounds and not a longer run. With what is measured
+ * once, and the soak, they add up to the 3 and 20 minutes that `--help` names.
+ */
+export const BUDGETS: Readonly<Record<'quick' | 'full', Readonly<Record<WorldName, number>>>> = {
+  quick: { bare: 75, wan: 30, api: 50 },
+  full: { bare: 560, wan: 180, api: 330 },
+};
+
 /** What of {@link TABLE} is to be done: every measurement with a line whose name matches. A world without one is not started. */
 export function selectMeasurements(pattern: RegExp | undefined, soak: boolean): [WorldName, readonly Measurement[]][] {
   const worlds: readonly WorldName[] = ['bare', 'wan', 'api'];

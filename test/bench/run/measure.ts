@@ -12,6 +12,8 @@ export interface MeasureOptions {
   readonly rounds: number;
   readonly quick: boolean;
   readonly soakMinutes: number;
+  /** When no further round may still be under way, by `performance.now()`; the first is made in any case. */
+  readonly roundsUntil: number;
   readonly say: (line: string) => void;
   /** Stops between two measurements. */
   readonly signal: AbortSignal;
@@ -61,9 +63,19 @@ export async function measureWorld(
     }
   };
   for (const measurement of during('first')) await take(measurement, 0);
-  const repeated = during('round');
+  const isRepeated = ({ onceIfQuick }: Measurement): boolean => !options.quick || onceIfQuick !== true;
+  let roundMs = 0;
   for (let round = 0; round < options.rounds; round++) {
-    for (const measurement of repeated) await take(measurement, round);
+    if (round > 0 && performance.now() + roundMs > options.roundsUntil) {
+      options.say(`${world.name}: there is time for ${round} rounds`);
+      break;
+    }
+    roundMs = 0;
+    for (const measurement of during('round').filter((each) => round === 0 || isRepeated(each))) {
+      const began = performance.now();
+      await take(measurement, round);
+      if (isRepeated(measurement)) roundMs += performance.now() - began;
+    }
   }
   for (const measurement of during('last')) await take(measurement, 0);
   return { samples, failures };
