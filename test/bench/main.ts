@@ -14,6 +14,7 @@ import { WAN_RTT_MS } from './rows/wan.ts';
 import { Cleanup } from './run/cleanup.ts';
 import { commit, machineFacts, versions } from './run/facts.ts';
 import { Load } from './run/load.ts';
+import { keepLogs } from './run/logs.ts';
 import { type Failure, measureWorld } from './run/measure.ts';
 import { installPrograms } from './run/programs.ts';
 import { writeAgentBundle } from './worlds/agent.ts';
@@ -65,6 +66,7 @@ async function bench(options: Options, signal: AbortSignal): Promise<boolean> {
       const world = await WORLDS[name]({ ...context, paths: options.paths });
       const measured = await measureWorld(world, measurements, { ...options, roundsUntil, load, say, signal });
       failures.push(...measured.failures);
+      if (measured.failures.length > 0) say(`${name}: logs are kept in ${await keepLogs(worldDir)}`);
       for (const [measurement, samples] of measured.samples) results.push(...resultsOf(name, measurement, samples));
       await load.stop();
       await ofWorld.run();
