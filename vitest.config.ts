@@ -54,6 +54,10 @@ export default defineConfig({
         test: { ...common, name: 'conformance-workerd', include: ['test/{conformance,fuzz}/*.test.ts'] },
       },
       {
+        // Worlds of faults in virtual time. One takes over the clock of its process, so they are by themselves.
+        test: { ...common, name: 'simulation', include: ['test/simulation/**/*.test.ts'] },
+      },
+      {
         plugins: [workerd()],
         test: {
           ...common,

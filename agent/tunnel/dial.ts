@@ -1,3 +1,5 @@
+import type { ClientRequest } from 'node:http';
+import { isIP, type Socket } from 'node:net';
 import { type ClientOptions, WebSocket } from 'ws';
 import { MAX_MESSAGE_BYTES } from '#schema/protocol/limits.ts';
 import type { Egress } from './egress.ts';
@@ -8,6 +10,12 @@ const TUNNEL_PATH = '/connect/tunnel';
 
 /** Name, proxy, TLS and the plane's answer together, ms. No one of them has a limit of its own that holds everywhere: a proxy may accept and say nothing. */
 const DIAL_TIMEOUT_MS = 15_000;
+
+/**
+ * From an address to a TCP connection, ms: time for a packet and its first repetition, a second later (RFC 6298 §2). A network that drops packets says nothing, and the kernel
+ * repeats ever more seldom: waiting on would find a plane that is back only many seconds after it is. Kernels accept connections, so a plane that is merely busy is not cut off.
+ */
+export const CONNECT_TIMEOUT_MS = 2_500;
 
 /** The closing handshake's patience, ms: a plane that does not answer it is gone. */
 const CLOSE_TIMEOUT_MS = 3_000;
@@ -32,7 +40,13 @@ export function dial(
   const url = new URL(TUNNEL_PATH, server);
   url.protocol = 'wss:';
   return new Promise((resolve, reject) => {
-    const options: ClientOptions & { closeTimeout: number } = {
+    const options: ClientOptions & { closeTimeout: number; finishRequest: (request: ClientRequest) => void } = {
+      finishRequest: (request) => {
+        request.once('socket', (connection) =>
+          expectConnection(connection, url.hostname, () => fail(new Error('the plane did not take the connection'))),
+        );
+        request.end();
+      },
       headers: { authorization: `Bearer ${credential}` },
       ...(egress.agent === undefined ? {} : { agent: egress.agent }),
       ...(egress.ca === undefined ? {} : { ca: egress.ca }),
@@ -81,4 +95,17 @@ export function dial(
       resolve(socket);
     });
   });
+}
+
+/** Calls `late` when the socket is not connected in time. A name is looked up first, which has patience of its own; a proxy's connection comes here connected. */
+function expectConnection(socket: Socket, hostname: string, late: () => void): void {
+  if (!socket.connecting) return;
+  let timer: NodeJS.Timeout | undefined;
+  const start = (): void => {
+    timer ??= setTimeout(late, CONNECT_TIMEOUT_MS);
+  };
+  if (isIP(hostname.replaceAll(/^\[|\]$/g, '')) === 0) socket.once('lookup', start);
+  else start();
+  const stop = (): void => clearTimeout(timer);
+  socket.once('connect', stop).once('close', stop);
 }

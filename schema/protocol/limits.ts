@@ -103,8 +103,11 @@ export const ACCEPT_AFTER_MS = 1_000;
 /** The agent's ping interval, ms: proxies cut WebSockets idle for about 100 s (buildbot#4078, teleport#11765). */
 export const PING_INTERVAL_MS = 20_000;
 
-/** A tunnel without a ping for this long is dead, ms: three pings. */
-export const SILENCE_MS = 65_000;
+/**
+ * A tunnel on which nothing was heard for this long is dead, ms: two pings, and ten seconds for what is under way before the next. With the plane's looking every few seconds
+ * it is less than the minute in which a request that hangs must end.
+ */
+export const SILENCE_MS = 50_000;
 
 /** From the socket's opening to a settled HELLO, ms. */
 export const HELLO_TIMEOUT_MS = 10_000;

@@ -1,5 +1,5 @@
 /** The parts of `npm test`, in order: what fails fastest and explains most comes first. */
-export const PARTS = ['check', 'unit', 'conformance', 'conformance-workerd', 'workerd', 'e2e'] as const;
+export const PARTS = ['check', 'unit', 'conformance', 'conformance-workerd', 'simulation', 'workerd', 'e2e'] as const;
 
 export type Part = (typeof PARTS)[number];
 
@@ -11,6 +11,7 @@ export const FOLDERS = {
   unit: ['schema', 'workers', 'agent', 'scripts'],
   conformance: ['test/conformance'],
   'conformance-workerd': ['test/conformance'],
+  simulation: ['test/simulation'],
   workerd: ['test/workerd'],
   e2e: ['test/e2e'],
 } as const satisfies Record<Project, readonly string[]>;

@@ -198,6 +198,7 @@ export class Sockets {
         },
         onEnded: (from, reason) => this.#ended(from, socket, reason),
         onIdle: () => this.keep(),
+        pingedAt: (from) => this.#pingedAt(from),
       },
       this.#deps.counters,
       heardAt,

@@ -1,5 +1,6 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { dial } from '#agent/tunnel/dial.ts';
@@ -97,6 +98,26 @@ describe('a plane', () => {
     const target = await plane((socket) => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{'));
     await expect(postJson(target, {}, direct(), TIMEOUT_MS)).rejects.toThrow('in time');
     await expect.poll(() => connections.size).toBe(0);
+  });
+
+  it('whose packets get lost is given up soon: the next dial may find it', async () => {
+    // A stopped process accepts nothing, and once its backlog is full the kernel drops what else asks for a connection.
+    const program =
+      "require('node:net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, function () { console.log(this.address().port); })";
+    const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const [line] = (await once(child.stdout, 'data')) as [Buffer];
+    child.kill('SIGSTOP');
+    const target = new URL(`https://127.0.0.1:${Number(line.toString())}`);
+    const fillers = Array.from({ length: 8 }, () =>
+      connect(Number(target.port), '127.0.0.1').on('error', () => undefined),
+    );
+    try {
+      await once(fillers[0]!, 'connect');
+      await expect(dial(target, 'credential', direct(), NEVER)).rejects.toThrow('did not take the connection');
+    } finally {
+      for (const filler of fillers) filler.destroy();
+      child.kill('SIGKILL');
+    }
   });
 
   it('is not waited for once the agent stops', async () => {

@@ -1,10 +1,10 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ProtocolCode } from '#schema/protocol/codes.ts';
 import { Batch, encodeCode } from '#schema/protocol/encode.ts';
 import { FrameType, StreamKind } from '#schema/protocol/frame.ts';
-import { PLANE_LIMITS, SILENCE_MS } from '#schema/protocol/limits.ts';
+import { PING_INTERVAL_MS, PLANE_LIMITS, SILENCE_MS } from '#schema/protocol/limits.ts';
 import { Counters } from '../metrics/counters.ts';
-import { MAX_WAITING, SILENCE_CHECK_MS, TUNNEL_RECENTLY_MS, TUNNEL_WAIT_MS } from '../limits.ts';
+import { ANSWER_MS, MAX_WAITING, SILENCE_CHECK_MS, TUNNEL_RECENTLY_MS, TUNNEL_WAIT_MS } from '../limits.ts';
 import { Pool } from './pool.ts';
 import { Tunnel } from './tunnel.ts';
 
@@ -30,6 +30,7 @@ function make(lostAt: number | null = null) {
         onDraining: (from) => pool.changed(from, false),
         onEnded: (from) => pool.changed(from, true),
         onIdle: () => undefined,
+        pingedAt: (from) => world.pingedAt.get(from) ?? 0,
       },
       new Counters(0),
       Date.now(),
@@ -123,6 +124,47 @@ test('a silent tunnel is ended by the next request, at most once a second', () =
   expect(pool.size).toBe(0);
 });
 
+describe('a tunnel whose answer has begun', () => {
+  const answering = async () => {
+    const world = make();
+    const tunnel = world.tunnel('a');
+    world.pool.add(tunnel);
+    const handler = { onData: () => undefined, onEnd: () => undefined, onReset: vi.fn() };
+    const stream = tunnel.open(StreamKind.HTTP, new TextEncoder().encode('GET /watch'), true, handler);
+    // The OPEN leaves at the end of this turn.
+    await Promise.resolve();
+    const head = new Batch();
+    head.add(FrameType.HEAD, 0, 1, stream.sequence, new TextEncoder().encode('200'));
+    tunnel.receive(head.finish().buffer, Date.now());
+    return { ...world, tunnel, stream, handler };
+  };
+
+  test('ends once it is silent, though nobody asks for anything: its watches would hang for ever', async () => {
+    const { handler, world } = await answering();
+    vi.advanceTimersByTime(SILENCE_MS);
+    expect(handler.onReset).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(2 * ANSWER_MS);
+    expect(handler.onReset).toHaveBeenCalledWith(ProtocolCode.TUNNEL_LOST, expect.any(String));
+    expect(world.closed).toEqual([4000 + ProtocolCode.CANCELLED]);
+  });
+
+  test('stays while its agent pings', async () => {
+    const { world, tunnel, handler } = await answering();
+    for (let pings = 0; pings < 10; pings++) {
+      vi.advanceTimersByTime(PING_INTERVAL_MS);
+      world.pingedAt.set(tunnel, Date.now());
+    }
+    expect(handler.onReset).not.toHaveBeenCalled();
+  });
+
+  test('leaves no timer that keeps the object awake once its streams are done', async () => {
+    const { stream } = await answering();
+    stream.reset(ProtocolCode.CANCELLED, '');
+    vi.advanceTimersByTime(ANSWER_MS);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
 test('a tunnel that only pings stays elected, also when another is added', () => {
   const { world, pool, tunnel } = make();
   const first = tunnel('a');
@@ -174,6 +216,7 @@ test('a socket that breaks while its tunnel is being ended is closed once', () =
       onDraining: () => undefined,
       onEnded: (_, reason) => void ended.push(reason),
       onIdle: () => undefined,
+      pingedAt: () => 0,
     },
     new Counters(0),
     0,

@@ -8,7 +8,7 @@ import { describeError, log } from '../../log.ts';
 import { ANSWER_MS } from '../limits.ts';
 import type { Counters } from '../metrics/counters.ts';
 import type { Settled } from './attachment.ts';
-import type { Presence } from './presence.ts';
+import { isSilent, type Presence } from './presence.ts';
 
 /** What a tunnel tells its object. */
 export interface TunnelEvents {
@@ -20,6 +20,8 @@ export interface TunnelEvents {
   onEnded(tunnel: Tunnel, reason: string): void;
   /** Something was sent or received, and no stream is open now. */
   onIdle(): void;
+  /** When the platform last answered a ping of its agent's, epoch ms; 0: never. */
+  pingedAt(tunnel: Tunnel): number;
 }
 
 /** The socket as a tunnel uses it; workerd's WebSocket, or a recording one in tests. */
@@ -152,15 +154,21 @@ export class Tunnel implements Presence {
     return stream;
   }
 
-  /** A connection that takes requests and gives nothing back is dead: ended, so that another replica serves the next. */
+  /**
+   * A connection that takes requests and gives nothing back is dead: ended, so that another replica serves the next. And one that falls silent while streams are open: there may
+   * be no next request that asks, and a watch on it would hang for ever. The streams keep the object awake anyway; once there are none, nothing is looked for.
+   */
   #judge(): void {
     this.#watchdog = null;
     this.#unanswered = this.#unanswered.filter(({ stream }) => !stream.done && !stream.accepted && !stream.headSeen);
+    if (this.openStreams === 0 || this.#ended) return;
+    const now = Date.now();
+    this.heardAt = Math.max(this.heardAt, this.#events.pingedAt(this));
     const [oldest] = this.#unanswered;
-    if (oldest === undefined || this.#ended) return;
-    const due = Math.max(oldest.openedAt, this.#receivedAt) + ANSWER_MS - Date.now();
-    if (due > 0) this.#watchdog = setTimeout(() => this.#judge(), due);
-    else this.end(ProtocolCode.CANCELLED, 'the agent answers nothing');
+    const due = oldest === undefined ? ANSWER_MS : Math.max(oldest.openedAt, this.#receivedAt) + ANSWER_MS - now;
+    if (due <= 0) this.end(ProtocolCode.CANCELLED, 'the agent answers nothing');
+    else if (isSilent(this, now)) this.end(ProtocolCode.CANCELLED, 'nothing was heard from the agent');
+    else this.#watchdog = setTimeout(() => this.#judge(), due);
   }
 
   /** Ends the session: GOAWAY with the code, then the socket closes with 4000 + code. Idempotent. */
