@@ -43,7 +43,9 @@ export function dial(
     const options: ClientOptions & { closeTimeout: number; finishRequest: (request: ClientRequest) => void } = {
       finishRequest: (request) => {
         request.once('socket', (connection) =>
-          expectConnection(connection, url.hostname, () => fail(new Error('the plane did not take the connection'))),
+          expectConnection(connection, url.hostname, () =>
+            fail(Object.assign(new Error('the plane did not take the connection'), { code: 'ETIMEDOUT' })),
+          ),
         );
         request.end();
       },

@@ -5,10 +5,10 @@ const BASE_MS = 1_000;
 const CAP_MS = 30_000;
 
 /**
- * Where nothing listens, ms: a dial costs the plane nothing there, and once it is back no agent should be missing for longer than three seconds. The dials that then
+ * Where nothing listens, ms: a dial costs the plane nothing there, and once it is back no agent should be missing for longer than three seconds, one of which a dial over a poor line takes. The dials that then
  * come within this time are no more than a deploy brings, which cuts every tunnel at once.
  */
-const AWAY_MS = 2_500;
+const AWAY_MS = 2_000;
 
 /** … or this part of the time that was waited so far, so that a long outage costs few dials and is made longer by a twentieth at most. */
 const AWAY_PART = 1 / 20;
@@ -31,6 +31,8 @@ export type Ended =
 export class ReconnectPolicy {
   readonly #random: () => number;
   #failures = 0;
+  /** Tunnels in a row that died soon. */
+  #died = 0;
   /** What was waited since the plane was last reached, ms. */
   #waited = 0;
 
@@ -44,7 +46,11 @@ export class ReconnectPolicy {
     if (ended.how === 'away') return this.#nextAway();
     this.#waited = 0;
     if (ended.how === 'refused') return CAP_MS / 2 + (this.#random() * CAP_MS) / 2;
-    if (ended.how === 'lived' && ended.ms >= LIVED_MS) this.#failures = 0;
+    if (ended.how === 'lived') {
+      // What failed before it was settled is over, however soon it died: only its own kind counts.
+      this.#failures = ended.ms >= LIVED_MS ? 0 : this.#died;
+      this.#died = ended.ms >= LIVED_MS ? 0 : this.#died + 1;
+    }
     const ceiling = Math.min(CAP_MS, BASE_MS * 2 ** Math.min(this.#failures, 16));
     this.#failures++;
     return this.#random() * ceiling;

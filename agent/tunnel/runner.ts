@@ -33,6 +33,8 @@ export interface RunnerOptions {
   metrics: AgentMetrics;
   log: Logger;
   policy?: ReconnectPolicy;
+  /** Waits; rejects when `signal` aborts. A simulation has a clock of its own. */
+  sleep?: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
 /** Keeps one tunnel up for as long as it runs; while the plane drains one, the next is dialled beside it. */
@@ -72,7 +74,7 @@ export class TunnelRunner {
       if (signal.aborted) return;
       const wait = this.#policy.next(ended);
       this.#options.log.debug('the next attempt', { inMilliseconds: Math.round(wait) });
-      await sleep(wait, undefined, { signal }).catch(() => undefined);
+      await (this.#options.sleep ?? sleepFor)(wait, signal).catch(() => undefined);
     }
   }
 
@@ -220,6 +222,8 @@ const AWAY = new Set([
 function isAway(error: unknown): boolean {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' && AWAY.has(error.code);
 }
+
+const sleepFor = (ms: number, signal: AbortSignal): Promise<void> => sleep(ms, undefined, { signal });
 
 /** The credential is not accepted, or is for a cluster that was removed: one made by a new registration may be. */
 const USELESS_CREDENTIAL = new Set([401, 404]);

@@ -54,6 +54,7 @@ export class PlaneLife implements Life {
         onEnded: () => {
           this.ended++;
         },
+        pingedAt: () => 0,
       },
       new Counters(0),
       0,

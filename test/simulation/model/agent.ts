@@ -70,7 +70,10 @@ export class AgentSocket {
   send(data: string | Uint8Array<ArrayBuffer>, sent?: () => void): void {
     if (this.readyState !== 1) return;
     if (typeof data !== 'string') this.#wire.ledger.sent('up', data);
-    this.#wire.up.send({ data }, () => {
+    const parcel = { data };
+    this.#wire.up.send(parcel, () => {
+      // The kernel has copied it: from here on the buffer is the sender's again.
+      if (typeof parcel.data !== 'string') parcel.data = parcel.data.slice();
       if (sent !== undefined) this.#clock.after(0, this.#domain, sent);
     });
   }
@@ -135,6 +138,8 @@ export class Agent {
   stopped = false;
   /** When it began to be without a tunnel that it believes in, with the plane in reach, ms; null: it is not. */
   lostAt: number | null = null;
+  /** A dial was answered with a failure since the tunnel was lost. */
+  rebuffed = false;
   readonly #deps: AgentDeps;
 
   constructor(name: string, deps: AgentDeps) {
@@ -223,5 +228,6 @@ export function plain(line: string): string {
 /** How a dial ends that does not find the plane. */
 export function refusal(kind: 'refused' | 'failing' | 'hanging'): Error {
   if (kind === 'failing') return new PlaneRefusal(503, 'the plane answered 503');
-  return new Error(kind === 'refused' ? 'connect ECONNREFUSED' : 'the plane did not answer in time');
+  const code = kind === 'refused' ? 'ECONNREFUSED' : 'ETIMEDOUT';
+  return Object.assign(new Error(`connect ${code}`), { code });
 }

@@ -1,3 +1,4 @@
+import type { ReadableByteStreamController } from 'node:stream/web';
 import { OutriderError } from '#schema/errors.ts';
 import { encodeRequestHead, type Field } from '#schema/protocol/head.ts';
 import { EVENT_BYTES, type Plan } from './api-server.ts';
@@ -60,7 +61,7 @@ export class Client {
   readonly #gone = new AbortController();
   #tail = '';
   #socket: ServerSocket | null = null;
-  #content: ReadableStreamDefaultController<Uint8Array> | null = null;
+  #content: ReadableByteStreamController | null = null;
   #unsubscribe: () => void = () => undefined;
 
   constructor(clock: Clock, domain: Domain, plane: Plane, plan: Plan, manners: Manners) {
@@ -135,8 +136,9 @@ export class Client {
   #upload(): ReadableStream<Uint8Array> {
     const { plan, manners } = this;
     let at = 0;
-    return new ReadableStream<Uint8Array>(
+    return new ReadableStream(
       {
+        type: 'bytes',
         start: (controller) => {
           this.#content = controller;
         },
@@ -152,7 +154,9 @@ export class Client {
           controller.enqueue(contentOf(plan.key, size, at));
           at += size;
           this.reading = at < plan.uploadBytes;
-          if (!this.reading) controller.close();
+          if (this.reading) return;
+          controller.close();
+          controller.byobRequest?.respond(0);
         },
         cancel: () => {
           this.reading = false;

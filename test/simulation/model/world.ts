@@ -16,10 +16,12 @@ const DIAL_ROUND_TRIPS = 2.5;
 /** Lines of the trace that a failure shows. */
 const TRACE_LINES = 60;
 
-/** How long a tunnel took to come back, and why it was gone. */
+/** How long a tunnel took to come back, once it could. */
 export interface Comeback {
   ms: number;
   at: number;
+  /** Something answered a dial meanwhile, and failed: the agent spares what may have too much to do (`agent/tunnel/reconnect.ts`). */
+  rebuffed: boolean;
 }
 
 /** Everything there is: a plane, agents, an API server, clients, the networks between them. */
@@ -119,10 +121,11 @@ export class World {
     if (mine > 1) this.problems.push(`${mine} tunnels of ${agent.name} are up at once`);
     if (agent.lostAt !== null) {
       const ms = this.clock.now - agent.lostAt;
-      this.comebacks.push({ ms, at: this.clock.now });
+      this.comebacks.push({ ms, at: this.clock.now, rebuffed: agent.rebuffed });
       this.note(`${agent.name} is back after ${Math.round(ms)} ms`);
     }
     agent.lostAt = null;
+    agent.rebuffed = false;
   }
 
   async #dial(agent: Agent, signal: AbortSignal): Promise<Dialled> {
@@ -135,6 +138,7 @@ export class World {
     }
     if (this.plane.reach === 'hanging') await pause(began + CONNECT_TIMEOUT_MS - clock.now);
     else await pause(this.weather.latencyMs * 2 * (this.plane.reach === 'refused' ? 1 : DIAL_ROUND_TRIPS));
+    if (this.plane.reach === 'failing') agent.rebuffed = true;
     if (this.plane.reach !== 'up') throw refusal(this.plane.reach);
     const dialled = this.#connect(agent);
     if (this.duplicateDial) {
