@@ -2,6 +2,7 @@ import { Spill } from '#workers/cluster/streams/spill.ts';
 import { serveHttp, type Outbound } from '#workers/cluster/streams/http.ts';
 import { serveUpgrade } from '#workers/cluster/streams/upgrade.ts';
 import { LiveRequests } from '#workers/cluster/live.ts';
+import { Counters } from '#workers/cluster/metrics/counters.ts';
 import { Sockets } from '#workers/cluster/sockets.ts';
 import { Domain, type Clock } from './clock.ts';
 import { ServerSocket, type PlaneResponse } from './platform.ts';
@@ -70,6 +71,8 @@ class Life {
     };
     this.sockets = new Sockets(state as any, storageOn(kept), {
       now: () => Date.now(),
+      counters: new Counters(Date.now()),
+      busy: () => this.live.size > 0,
       generation: () => Promise.resolve(0),
       settled: () => undefined,
     });
