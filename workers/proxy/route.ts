@@ -1,6 +1,7 @@
 import { OutriderError, unknownCluster } from '#schema/errors.ts';
 import { TRACEPARENT, traceOf, TRACESTATE, type Trace } from '#schema/http/trace.ts';
 import { authenticate } from '../authn/bearer.ts';
+import type { Cluster } from '../cluster/object.ts';
 import { PRINCIPAL_HEADER, writeCaller } from '../cluster/caller.ts';
 import { REQUEST_ID_HEADER } from '../cluster/fields.ts';
 import { clusterObject } from '../cluster/stub.ts';
@@ -55,7 +56,8 @@ interface Known {
  */
 function logProxied(request: Request, response: Response, known: Known, milliseconds: number, failure: unknown): void {
   const { cluster, target } = parseProxyUrl(request.url) ?? { cluster: '', target: new URL(request.url).pathname };
-  const code = response.headers.get(CODE_HEADER);
+  // Only a refusal has one; asking the headers of every answer makes an object for each.
+  const code = response.status < 400 ? null : response.headers.get(CODE_HEADER);
   logRequest({
     requestId: known.requestId,
     traceId: known.trace.traceId,
@@ -78,7 +80,10 @@ async function proxy(request: Request, env: Env, config: Config, known: Known): 
   if (websocket) refuseForeignOrigin(request, config);
   const principal = await authenticate(request, config);
   known.user = principal.user;
-  if ((await clusterObject(env, config, parsed.cluster)) === null) {
+  const object = async (): Promise<DurableObjectStub<Cluster> | null> =>
+    await clusterObject(env, config, parsed.cluster);
+  const stub = await object();
+  if (stub === null) {
     throw new OutriderError('unknown_cluster', `there is no cluster ${JSON.stringify(parsed.cluster.slice(0, 64))}`);
   }
   const headers = scrubbed(request.headers, { websocket, acceptEncoding: acceptEncoding(request) }).filter(
@@ -88,7 +93,7 @@ async function proxy(request: Request, env: Env, config: Config, known: Known): 
   headers.push([TRACEPARENT, trace.traceparent]);
   // kube-apiserver takes it for the id of its audit event (apiserver/pkg/endpoints/filters/audit_init.go), so that its log can be joined with ours.
   if (!headers.some(([name]) => name === AUDIT_ID_HEADER)) headers.push([AUDIT_ID_HEADER, requestId]);
-  const response = await ask(env, config, parsed.cluster, request, headers);
+  const response = await ask(stub, object, request, headers);
   return isSpdySession(request.method, parsed.target) ? await answerSpdy(response, requestId) : response;
 }
 
@@ -97,34 +102,40 @@ async function proxy(request: Request, env: Env, config: Config, known: Known): 
  * repeat those). What never reached the object the platform repeats by itself.
  */
 async function ask(
-  env: Env,
-  config: Config,
-  cluster: string,
+  first: DurableObjectStub<Cluster>,
+  another: () => Promise<DurableObjectStub<Cluster> | null>,
   request: Request,
   headers: HeaderList,
 ): Promise<Response> {
-  const { url, method, body, signal } = request;
+  const { url, method, body } = request;
   const repeatable = body === null && SAFE.has(method) && !headers.some(([name]) => name === 'upgrade');
-  for (let attempt = 1; ; attempt++) {
-    const stub = await clusterObject(env, config, cluster);
-    if (stub === null) throw unknownCluster();
-    try {
-      return await stub.fetch(url, { method, headers, body, signal, redirect: 'manual' });
-    } catch (error) {
-      log('warn', "the cluster's object failed", { cluster, attempt, error: describeError(error) });
-      if (isOverloaded(error)) {
-        throw new OutriderError('overloaded', "the cluster's object has too many requests under way");
-      }
-      if (attempt > 1 || !repeatable) {
-        throw new OutriderError('tunnel_lost', "the cluster's object was restarted while the request was under way");
-      }
-    }
+  // Without the request's signal: a client that goes away ends this invocation, and with it what it asked the object.
+  const init = { method, headers, body, redirect: 'manual' } as const;
+  try {
+    return await first.fetch(url, init);
+  } catch (error) {
+    refuseOverload(error);
+    if (!repeatable) throw lost();
+  }
+  const stub = await another();
+  if (stub === null) throw unknownCluster();
+  try {
+    return await stub.fetch(url, init);
+  } catch (error) {
+    refuseOverload(error);
+    throw lost();
   }
 }
 
-/** Durable Objects, "error handling": set on what the platform refused before it reached the object. */
-function isOverloaded(error: unknown): boolean {
-  return error instanceof Error && 'overloaded' in error && error.overloaded === true;
+const lost = (): OutriderError =>
+  new OutriderError('tunnel_lost', "the cluster's object was restarted while the request was under way");
+
+/** @throws OutriderError overloaded, where that is what the platform says; Durable Objects, "error handling": it is set on what was refused before it reached the object. */
+function refuseOverload(error: unknown): void {
+  log('warn', "the cluster's object failed", { error: describeError(error) });
+  if (error instanceof Error && 'overloaded' in error && error.overloaded === true) {
+    throw new OutriderError('overloaded', "the cluster's object has too many requests under way");
+  }
 }
 
 /** A browser that was led here by another site brings that site's Origin (CVE-2019-13209); other clients bring none, or ours. */

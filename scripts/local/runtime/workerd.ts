@@ -43,7 +43,7 @@ function workerdBinary(): string {
 const logLine = z.looseObject({ level: z.string(), message: z.string() });
 const controlLine = z.object({ event: z.literal('listen'), socket: z.string(), port: z.number() });
 
-/** One line of the log. */
+/** One line of the log, or several that say nothing to a person. */
 export interface LogEntry {
   /** The whole of it, as JSON. */
   readonly line: string;
@@ -93,11 +93,12 @@ export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
     .then(() => void process.removeListener('exit', killWithUs));
   const lastLines: string[] = [];
   for (const stream of [stdout, stderr]) {
-    createInterface({ input: stream }).on('line', (line) => {
-      const entry = readLine(line, stream === stderr);
-      if (entry.level === 'error') lastLines.push(entry.message);
-      if (lastLines.length > LAST_LINES) lastLines.shift();
-      options.log(entry);
+    onLines(stream, (text) => {
+      for (const entry of readLines(text, stream === stderr)) {
+        if (entry.level === 'error') lastLines.push(entry.message);
+        if (lastLines.length > LAST_LINES) lastLines.shift();
+        options.log(entry);
+      }
     });
   }
   try {
@@ -115,12 +116,34 @@ function environment(): NodeJS.ProcessEnv {
   return { PATH, TMPDIR, TZ, SSL_CERT_FILE, SSL_CERT_DIR };
 }
 
-/** What says nothing to a person is not taken apart: there is such a line for each request. */
-const QUIET_LINE = /^\{"timestamp":\d+,"level":"(log|info|debug)",/;
+/** Calls `take` with whole lines, as many as there are at once, without the last line's end. */
+function onLines(stream: Readable, take: (text: string) => void): void {
+  let rest = '';
+  stream.setEncoding('utf8');
+  stream.on('data', (chunk: string) => {
+    rest += chunk;
+    const end = rest.lastIndexOf('\n');
+    if (end < 0) return;
+    const text = rest.slice(0, end);
+    rest = rest.slice(end + 1);
+    take(text);
+  });
+  stream.on('end', () => {
+    if (rest !== '') take(rest);
+  });
+}
+
+/** One of these stands in a line that a person should hear of: inside the message itself quotes are escaped. */
+const FOR_A_PERSON = /"level":"(?:warn|error)"/;
+
+/** There is a line for each request: lines that say nothing to a person are not taken apart, and are one entry together. */
+function readLines(text: string, isStderr: boolean): LogEntry[] {
+  if (!isStderr && text.startsWith('{') && !FOR_A_PERSON.test(text))
+    return [{ line: text, level: 'log', message: text }];
+  return text.split('\n').map((line) => readLine(line, isStderr));
+}
 
 function readLine(line: string, isStderr: boolean): LogEntry {
-  const quiet = QUIET_LINE.exec(line)?.[1];
-  if (quiet !== undefined) return { line, level: quiet, message: line };
   try {
     const { level, message } = logLine.parse(JSON.parse(line));
     return { line, level, message };

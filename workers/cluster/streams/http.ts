@@ -7,7 +7,7 @@ import type { Stream } from '#schema/protocol/stream.ts';
 import type { LiveRequest } from '../live.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { dispatch, mayRedispatch, StreamReset, type Exchange } from './dispatch.ts';
-import { contentLength, hasNoContent, responseHeaders } from './response.ts';
+import { contentLength, hasNoContent, responseHeaders, type ResponseFields } from './response.ts';
 import type { Pool } from '../tunnels/pool.ts';
 
 const RESOLVED = Promise.resolve();
@@ -194,10 +194,9 @@ export class HttpExchange implements Exchange {
     this.#response.resolve(this.#make(head, readable, responseHeaders(head, requestId, length === null)));
   }
 
-  #make(head: ResponseHead, body: ReadableStream | Uint8Array | null, headers: Headers): Response {
+  #make(head: ResponseHead, body: ReadableStream | Uint8Array | null, { list, encoded }: ResponseFields): Response {
     // `manual`: the content is encoded already; it must not be encoded again.
-    const encodeBody = headers.has('content-encoding') ? 'manual' : 'automatic';
-    return new Response(body, { status: head.status, headers, encodeBody });
+    return new Response(body, { status: head.status, headers: list, encodeBody: encoded ? 'manual' : 'automatic' });
   }
 
   /** One write at a time; what comes meanwhile goes out together. Content counts as consumed when the client has taken it: its pace is the cluster's. */

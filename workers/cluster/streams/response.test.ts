@@ -3,7 +3,7 @@ import type { Field } from '#schema/protocol/head.ts';
 import { contentLength, hasNoContent, responseHeaders } from './response.ts';
 
 const made = (fields: Field[], streamed = false): Headers =>
-  responseHeaders({ status: 200, fields }, 'request-1', streamed);
+  new Headers(responseHeaders({ status: 200, fields }, 'request-1', streamed).list);
 
 test('what the API server says passes, in order and with repetitions', () => {
   const headers = made([

@@ -28,11 +28,18 @@ export function hasNoContent(method: string, status: number): boolean {
   return method === 'HEAD' || EMPTY_STATUS.has(status);
 }
 
+/** What `Response` takes: a `Headers` object would be made for it, and made again by it. */
+export interface ResponseFields {
+  list: [name: string, value: string][];
+  /** One of them says how the content is encoded. */
+  encoded: boolean;
+}
+
 /**
  * The fields of a response to a client. What a browser renders from a cluster runs in a sandbox of its own origin (`design.md` §5).
  * @param streamed the content's length is not known: a watch, or logs
  */
-export function responseHeaders({ fields }: ResponseHead, requestId: string, streamed: boolean): Headers {
+export function responseHeaders({ fields }: ResponseHead, requestId: string, streamed: boolean): ResponseFields {
   const list: [string, string][] = [
     ['content-security-policy', 'sandbox'],
     ['x-content-type-options', 'nosniff'],
@@ -47,7 +54,7 @@ export function responseHeaders({ fields }: ResponseHead, requestId: string, str
   }
   // A server in front that compresses would hold a watch's events back (workers-sdk#6577); `identity` says that the content is encoded already.
   if (streamed && !encoded) list.push(['content-encoding', 'identity']);
-  return new Headers(list);
+  return { list, encoded: encoded || streamed };
 }
 
 /** The declared length of the content, octets; null when there is none that can be believed. */
