@@ -1,4 +1,4 @@
-import { connect as tlsConnect, type TLSSocket } from 'node:tls';
+import { connect as tlsConnect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import type { buildConnector as Connector } from 'undici';
 import buildConnector from 'undici/lib/core/connect.js';
 import Pool from 'undici/lib/dispatcher/pool.js';
@@ -60,6 +60,14 @@ export function createPool(api: ApiServer): Pool {
   });
 }
 
+/** Made once for a CA: to read its certificates takes longer than the rest of an exec, and its copies stay until they are collected. */
+let context: { ca: string; secure: SecureContext } | null = null;
+
+function secureContext(ca: string): SecureContext {
+  if (context?.ca !== ca) context = { ca, secure: createSecureContext({ ca, minVersion: MIN_TLS_VERSION }) };
+  return context.secure;
+}
+
 /**
  * A connection of its own for an upgrade, never pooled. An error before `secureConnect` means that nothing was sent.
  * @param ca what {@link ApiServer.ca} gave.
@@ -69,8 +77,7 @@ export function connectApart(api: ApiServer, ca: string): TLSSocket {
     host: api.hostname,
     port: api.port,
     servername: api.servername,
-    ca,
-    minVersion: MIN_TLS_VERSION,
+    secureContext: secureContext(ca),
     rejectUnauthorized: true,
     ALPNProtocols: ['http/1.1'],
   });

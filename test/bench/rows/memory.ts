@@ -20,8 +20,9 @@ const measured = (
 /** Resident memory of each path's two programs; workerd is Outrider's server. */
 export const memoryMeasurements: readonly Measurement[] = [
   measured('memory-idle', 'idle', [{ limit: 80 }], 'first'),
-  measured('memory-100-streams-open', 'open', [{ limit: 150 }], 'last'),
-  measured('memory-100-downloads', 'loaded', [{ limit: 150 }], 'last'),
+  measured('memory-100-streams-open', 'open', [{ limit: 150 }], 'first'),
+  measured('memory-100-downloads', 'loaded', [{ limit: 150 }], 'first'),
+  measured('memory-after-all-rows', 'idle', [], 'last'),
   measured('memory-100-slow-readers', 'slow', [], 'last'),
   {
     name: 'soak',
