@@ -16,6 +16,12 @@ const AWAY_PART = 1 / 20;
 /** A tunnel that was settled for this long proves that the plane is well, ms; one that dies sooner may be dying of us. */
 const LIVED_MS = 10_000;
 
+/**
+ * So many tunnels in a row may die soon before the waits grow. A network that cuts what it carries every few seconds must not keep an agent away for half a minute; tunnels that
+ * die of us must not be dialled at this pace for ever.
+ */
+const PATIENT_DEATHS = 20;
+
 /** How the last attempt ended. */
 export type Ended =
   /** The tunnel was settled, for so long, and broke. */
@@ -46,13 +52,18 @@ export class ReconnectPolicy {
     if (ended.how === 'away') return this.#nextAway();
     this.#waited = 0;
     if (ended.how === 'refused') return CAP_MS / 2 + (this.#random() * CAP_MS) / 2;
-    if (ended.how === 'lived') {
-      // What failed before it was settled is over, however soon it died: only its own kind counts.
-      this.#failures = ended.ms >= LIVED_MS ? 0 : this.#died;
-      this.#died = ended.ms >= LIVED_MS ? 0 : this.#died + 1;
-    }
+    if (ended.how === 'lived') return this.#nextLived(ended.ms);
     const ceiling = Math.min(CAP_MS, BASE_MS * 2 ** Math.min(this.#failures, 16));
     this.#failures++;
+    return this.#random() * ceiling;
+  }
+
+  /** A tunnel that was settled says that what failed before is over, however soon it died: only its own kind counts. */
+  #nextLived(ms: number): number {
+    this.#failures = 0;
+    this.#died = ms >= LIVED_MS ? 0 : this.#died + 1;
+    const over = Math.max(0, this.#died - PATIENT_DEATHS);
+    const ceiling = this.#died <= 1 ? BASE_MS : Math.min(CAP_MS, AWAY_MS * 2 ** Math.min(over, 16));
     return this.#random() * ceiling;
   }
 

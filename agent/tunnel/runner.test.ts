@@ -85,7 +85,7 @@ it('dials at once with what a new registration gave', async () => {
 it.each([
   ['nothing listens', Object.assign(new Error('connect'), { code: 'ECONNREFUSED' }), 'away'],
   ['there is no way', Object.assign(new Error('connect'), { code: 'EHOSTUNREACH' }), 'away'],
-  ['the connection breaks', Object.assign(new Error('read'), { code: 'ECONNRESET' }), 'failed'],
+  ['the connection breaks', Object.assign(new Error('read'), { code: 'ECONNRESET' }), 'away'],
   ['nothing is answered', new Error('the plane did not answer in time'), 'failed'],
   ['the answer is 503', new PlaneRefusal(503, 'no'), 'failed'],
   ['the answer is 429', new PlaneRefusal(429, 'no'), 'failed'],

@@ -208,8 +208,10 @@ export class TunnelRunner {
   }
 }
 
-/** No connection came to be, so the plane had nothing to do with it. A connection that broke, or a plane that is slow to answer, is not among these. */
+/** No connection came to be, or the network broke it: nothing that the plane said. A plane that is slow to answer is not among these. */
 const AWAY = new Set([
+  'ECONNRESET',
+  'EPIPE',
   'ECONNREFUSED',
   'EHOSTUNREACH',
   'ENETUNREACH',

@@ -63,6 +63,7 @@ const dials = (): number => fleet.agents.reduce((sum, { attempts }) => sum + att
 /** No dial comes before the wait that follows the attempt before it, and no wait is longer than what `reconnect.ts` promises. */
 function expectPaced(attempts: readonly Attempt[]): void {
   let failures = 0;
+  let died = 0;
   let away = 0;
   for (const [index, { ended, endedAt, wait }] of attempts.entries()) {
     if (ended === undefined || endedAt === undefined || wait === undefined) {
@@ -71,10 +72,15 @@ function expectPaced(attempts: readonly Attempt[]): void {
     }
     let ceiling: number;
     if (ended.how === 'away') {
-      ceiling = Math.min(30_000, Math.max(away === 0 ? 1_000 : 2_500, away / 20));
+      ceiling = Math.min(30_000, Math.max(away === 0 ? 1_000 : 2_000, away / 20));
       away += wait;
+    } else if (ended.how === 'lived') {
+      died = ended.ms >= 10_000 ? 0 : died + 1;
+      // No tunnel dies twenty times here.
+      ceiling = died <= 1 ? 1_000 : 2_000;
+      failures = 0;
+      away = 0;
     } else {
-      if (ended.how === 'lived' && ended.ms >= 10_000) failures = 0;
       ceiling = Math.min(30_000, 1_000 * 2 ** failures);
       failures++;
       away = 0;
