@@ -2,8 +2,8 @@ import Counter from 'prom-client/lib/counter.js';
 import Gauge from 'prom-client/lib/gauge.js';
 import Histogram from 'prom-client/lib/histogram.js';
 import Registry from 'prom-client/lib/registry.js';
-import { codeName } from '#schema/protocol/codes.ts';
-import { StreamKind } from '#schema/protocol/frame.ts';
+import { codeName } from '#schema/protocol/codec/codes.ts';
+import { StreamKind } from '#schema/protocol/codec/frame.ts';
 
 const KIND_NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(StreamKind).map(([name, kind]) => [kind, name.toLowerCase()]),

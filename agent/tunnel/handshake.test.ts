@@ -1,7 +1,7 @@
 import { webcrypto } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { ProtocolCode } from '#schema/protocol/codes.ts';
-import { type Challenge, Proof, proofBytes } from '#schema/protocol/hello.ts';
+import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
+import { type Challenge, Proof, proofBytes } from '#schema/protocol/codec/hello.ts';
 import { AGENT_LIMITS, PLANE_LIMITS } from '#schema/protocol/limits.ts';
 import { Handshake, prove } from './handshake.ts';
 

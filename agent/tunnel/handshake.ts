@@ -1,5 +1,5 @@
 import type { webcrypto } from 'node:crypto';
-import { ProtocolCode, ProtocolError } from '#schema/protocol/codes.ts';
+import { ProtocolCode, ProtocolError } from '#schema/protocol/codec/codes.ts';
 import {
   type AgentRole,
   type Challenge,
@@ -8,7 +8,7 @@ import {
   proofBytes,
   type Settled,
   VERSIONS,
-} from '#schema/protocol/hello.ts';
+} from '#schema/protocol/codec/hello.ts';
 import type { SessionLimits } from '#schema/protocol/limits.ts';
 
 /** What the agent claims in HELLO. */

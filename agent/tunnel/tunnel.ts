@@ -1,5 +1,5 @@
 import type { WebSocket } from 'ws';
-import { CLOSE_CODE_BASE, codeName, ProtocolCode, type ProtocolError } from '#schema/protocol/codes.ts';
+import { CLOSE_CODE_BASE, codeName, ProtocolCode, type ProtocolError } from '#schema/protocol/codec/codes.ts';
 import {
   DRAIN_LINGER_MS,
   HELLO_TIMEOUT_MS,
@@ -8,7 +8,7 @@ import {
   SILENCE_MS,
 } from '#schema/protocol/limits.ts';
 import { Session, type SessionHandler } from '#schema/protocol/session.ts';
-import type { Stream } from '#schema/protocol/stream.ts';
+import type { Stream } from '#schema/protocol/flow/stream.ts';
 import { describeError, type Logger } from '../log.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import { MessageBuffers } from './buffers.ts';

@@ -1,4 +1,4 @@
-import type { Field } from '../protocol/head.ts';
+import type { Field } from '../protocol/codec/head.ts';
 
 /** Header fields of one hop (RFC 9110 §7.6.1), in either direction; what `Connection` names goes as well. */
 export const HOP_BY_HOP: ReadonlySet<string> = new Set([

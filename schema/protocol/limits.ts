@@ -1,5 +1,5 @@
 /** Every number of the tunnel protocol, with its reason. Octets unless said otherwise. */
-import { FRAME_HEADER_BYTES } from './frame.ts';
+import { FRAME_HEADER_BYTES } from './codec/frame.ts';
 
 /** DATA payload: large enough to carry bulk at memory speed, small enough that an interactive frame waits for little (README "Fairness"). */
 export const MAX_DATA_BYTES = 64 * 1024;

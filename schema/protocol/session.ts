@@ -1,7 +1,7 @@
-import { ProtocolCode, ProtocolError } from './codes.ts';
-import { decodeCode, decodeCredit, decodeFrames } from './decode.ts';
-import { type Allocate, encodeCode } from './encode.ts';
-import { FIRST_OPTIONAL_TYPE, Flag, FrameType, isStreamKind, type Frame, type StreamKind } from './frame.ts';
+import { ProtocolCode, ProtocolError } from './codec/codes.ts';
+import { decodeCode, decodeCredit, decodeFrames } from './codec/decode.ts';
+import { type Allocate, encodeCode } from './codec/encode.ts';
+import { FIRST_OPTIONAL_TYPE, Flag, FrameType, isStreamKind, type Frame, type StreamKind } from './codec/frame.ts';
 import {
   FRAME_RATE,
   LAST_SEQUENCE,
@@ -11,10 +11,10 @@ import {
   SESSION_QUEUE_MAX,
   type SessionLimits,
 } from './limits.ts';
-import { RateBudget } from './rate.ts';
-import { Sender } from './sender.ts';
-import type { Stream, StreamHandler } from './stream.ts';
-import { Streams } from './streams.ts';
+import { RateBudget } from './flow/rate.ts';
+import { Sender } from './flow/sender.ts';
+import type { Stream, StreamHandler } from './flow/stream.ts';
+import { Streams } from './flow/streams.ts';
 
 /** Which end of the tunnel a session is: the plane opens streams, the agent serves them. */
 export type SessionRole = 'plane' | 'agent';

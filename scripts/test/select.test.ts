@@ -15,7 +15,10 @@ test('takes the word of a part, or several in the order of the parts', () => {
 });
 
 test('takes a path to the projects that hold it', () => {
-  expect(of('schema/protocol/decode.test.ts')).toEqual({ parts: ['unit'], paths: ['schema/protocol/decode.test.ts'] });
+  expect(of('schema/protocol/codec/decode.test.ts')).toEqual({
+    parts: ['unit'],
+    paths: ['schema/protocol/codec/decode.test.ts'],
+  });
   expect(of('./test/conformance/').parts).toEqual(['conformance', 'conformance-workerd']);
   expect(of('test/e2e/watch.test.ts').parts).toEqual(['e2e']);
 });

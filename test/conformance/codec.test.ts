@@ -1,10 +1,10 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { codeName, ProtocolError } from '#schema/protocol/codes.ts';
-import { decodeFrames } from '#schema/protocol/decode.ts';
-import { Batch } from '#schema/protocol/encode.ts';
-import { FrameType } from '#schema/protocol/frame.ts';
+import { codeName, ProtocolError } from '#schema/protocol/codec/codes.ts';
+import { decodeFrames } from '#schema/protocol/codec/decode.ts';
+import { Batch } from '#schema/protocol/codec/encode.ts';
+import { FrameType } from '#schema/protocol/codec/frame.ts';
 import { naiveDecode, naiveEncode, type NaiveFrame, type NaiveResult } from './naive.ts';
 
 const octet = fc.integer({ min: 0, max: 255 });

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { ProtocolCode } from '#schema/protocol/codes.ts';
-import { Flag, FrameType } from '#schema/protocol/frame.ts';
+import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
+import { Flag, FrameType } from '#schema/protocol/codec/frame.ts';
 import { MAX_VIEW_RATIO, STREAM_QUEUE_HIGH } from '#schema/protocol/limits.ts';
 import { frames, random, utf8 } from './link.ts';
 import { body, expectWholeCredit, Owner, World } from './owner.ts';

@@ -1,10 +1,10 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { encodeClose } from '#schema/protocol/close.ts';
-import { ProtocolCode, ProtocolError } from '#schema/protocol/codes.ts';
-import { decodeFrames } from '#schema/protocol/decode.ts';
-import { FrameType } from '#schema/protocol/frame.ts';
+import { encodeClose } from '#schema/protocol/codec/close.ts';
+import { ProtocolCode, ProtocolError } from '#schema/protocol/codec/codes.ts';
+import { decodeFrames } from '#schema/protocol/codec/decode.ts';
+import { FrameType } from '#schema/protocol/codec/frame.ts';
 import { LAST_SEQUENCE } from '#schema/protocol/limits.ts';
 import { random, utf8 } from './link.ts';
 import { body, expectWholeCredit, Owner, World } from './owner.ts';

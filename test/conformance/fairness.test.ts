@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
-import { decodeFrames } from '#schema/protocol/decode.ts';
-import { Flag, FrameType, type Frame } from '#schema/protocol/frame.ts';
+import { decodeFrames } from '#schema/protocol/codec/decode.ts';
+import { Flag, FrameType, type Frame } from '#schema/protocol/codec/frame.ts';
 import {
   BULK_TURN_BYTES,
   INTERACTIVE_BURST_BYTES,

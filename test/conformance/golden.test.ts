@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 
-import { encodeClose } from '#schema/protocol/close.ts';
-import { ProtocolCode } from '#schema/protocol/codes.ts';
-import { Flag, StreamKind } from '#schema/protocol/frame.ts';
-import { encodeRequestHead, encodeResponseHead } from '#schema/protocol/head.ts';
-import type { Stream } from '#schema/protocol/stream.ts';
+import { encodeClose } from '#schema/protocol/codec/close.ts';
+import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
+import { Flag, StreamKind } from '#schema/protocol/codec/frame.ts';
+import { encodeRequestHead, encodeResponseHead } from '#schema/protocol/codec/head.ts';
+import type { Stream } from '#schema/protocol/flow/stream.ts';
 import { octets, TOLERATED, TRANSCRIPTS, type Transcript } from './golden.ts';
 import { Link, utf8, type End } from './link.ts';
 import { Owner } from './owner.ts';

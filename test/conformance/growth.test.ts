@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ProtocolCode } from '#schema/protocol/codes.ts';
+import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { MAX_STREAM_WINDOW, PLANE_LIMITS, STALLED_MS } from '#schema/protocol/limits.ts';
 import { Line } from './line.ts';
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 
-import { codeName, ProtocolCode } from '#schema/protocol/codes.ts';
-import { decodeCode, decodeFrames } from '#schema/protocol/decode.ts';
-import { encodeCredit } from '#schema/protocol/encode.ts';
-import { Flag, FrameType } from '#schema/protocol/frame.ts';
+import { codeName, ProtocolCode } from '#schema/protocol/codec/codes.ts';
+import { decodeCode, decodeFrames } from '#schema/protocol/codec/decode.ts';
+import { encodeCredit } from '#schema/protocol/codec/encode.ts';
+import { Flag, FrameType } from '#schema/protocol/codec/frame.ts';
 import { FRAME_RATE } from '#schema/protocol/limits.ts';
 import type { SessionRole } from '#schema/protocol/session.ts';
 import { frames, LIMITS, random, utf8 } from './link.ts';

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 
-import { ProtocolCode } from '#schema/protocol/codes.ts';
-import { Flag, FrameType } from '#schema/protocol/frame.ts';
+import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
+import { Flag, FrameType } from '#schema/protocol/codec/frame.ts';
 import { Session, type SessionHandler } from '#schema/protocol/session.ts';
-import type { Stream } from '#schema/protocol/stream.ts';
+import type { Stream } from '#schema/protocol/flow/stream.ts';
 import { frames, LIMITS, utf8 } from './link.ts';
 import { body, expectWholeCredit, Owner, World } from './owner.ts';
 

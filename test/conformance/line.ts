@@ -1,7 +1,7 @@
-import { StreamKind } from '#schema/protocol/frame.ts';
+import { StreamKind } from '#schema/protocol/codec/frame.ts';
 import { AGENT_LIMITS, PLANE_LIMITS } from '#schema/protocol/limits.ts';
 import { Session, type SessionHandler } from '#schema/protocol/session.ts';
-import type { Stream, StreamHandler } from '#schema/protocol/stream.ts';
+import type { Stream, StreamHandler } from '#schema/protocol/flow/stream.ts';
 import { utf8 } from './link.ts';
 
 /** One download: the agent writes as fast as it may, the reader takes as fast as it is told to. */

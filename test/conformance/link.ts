@@ -1,9 +1,9 @@
-import { Batch } from '#schema/protocol/encode.ts';
-import { FRAME_HEADER_BYTES } from '#schema/protocol/frame.ts';
+import { Batch } from '#schema/protocol/codec/encode.ts';
+import { FRAME_HEADER_BYTES } from '#schema/protocol/codec/frame.ts';
 import type { SessionLimits } from '#schema/protocol/limits.ts';
 import { Session, type SessionHandler, type SessionRole } from '#schema/protocol/session.ts';
-import type { Stream } from '#schema/protocol/stream.ts';
-import type { ProtocolError } from '#schema/protocol/codes.ts';
+import type { Stream } from '#schema/protocol/flow/stream.ts';
+import type { ProtocolError } from '#schema/protocol/codec/codes.ts';
 
 /** Numbers in [0, 1) that follow from the seed (mulberry32), so that a failure can be repeated. */
 export function random(seed: number): () => number {

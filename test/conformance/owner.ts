@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
 
-import { ProtocolCode } from '#schema/protocol/codes.ts';
-import { StreamKind } from '#schema/protocol/frame.ts';
-import type { Stream, StreamHandler } from '#schema/protocol/stream.ts';
+import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
+import { StreamKind } from '#schema/protocol/codec/frame.ts';
+import type { Stream, StreamHandler } from '#schema/protocol/flow/stream.ts';
 import { Link, text, utf8, type LinkOptions } from './link.ts';
 
 /** The octet of a body at a place: what is lost, doubled or out of order is seen. */

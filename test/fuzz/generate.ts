@@ -1,7 +1,7 @@
-import { Flag, FRAME_HEADER_BYTES, FrameType } from '#schema/protocol/frame.ts';
+import { Flag, FRAME_HEADER_BYTES, FrameType } from '#schema/protocol/codec/frame.ts';
 import { MAX_CONTROL_FRAMES, MAX_DATA_BYTES, MAX_MESSAGE_BYTES } from '#schema/protocol/limits.ts';
-import { ProtocolCode } from '#schema/protocol/codes.ts';
-import { encodeCode, encodeCredit } from '#schema/protocol/encode.ts';
+import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
+import { encodeCode, encodeCredit } from '#schema/protocol/codec/encode.ts';
 import { frames } from '../conformance/link.ts';
 import type { Dice } from './dice.ts';
 import { noise } from './mutate.ts';

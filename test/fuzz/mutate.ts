@@ -1,4 +1,4 @@
-import { FRAME_HEADER_BYTES } from '#schema/protocol/frame.ts';
+import { FRAME_HEADER_BYTES } from '#schema/protocol/codec/frame.ts';
 import type { Dice } from './dice.ts';
 
 type Message = Uint8Array<ArrayBuffer>;

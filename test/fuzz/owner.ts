@@ -1,7 +1,7 @@
-import { ProtocolCode } from '#schema/protocol/codes.ts';
-import { Flag } from '#schema/protocol/frame.ts';
+import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
+import { Flag } from '#schema/protocol/codec/frame.ts';
 import { MAX_VIEW_RATIO, STREAM_QUEUE_HIGH } from '#schema/protocol/limits.ts';
-import type { Stream, StreamHandler } from '#schema/protocol/stream.ts';
+import type { Stream, StreamHandler } from '#schema/protocol/flow/stream.ts';
 import { fault, type Heard, type Line } from './referee.ts';
 import type { Op, Subject } from './subject.ts';
 import { zeros } from './zeros.ts';

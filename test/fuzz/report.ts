@@ -1,4 +1,4 @@
-import { FrameType } from '#schema/protocol/frame.ts';
+import { FrameType } from '#schema/protocol/codec/frame.ts';
 import { naiveRead } from '../conformance/naive.ts';
 import { replay, type Played } from './case.ts';
 import type { Op } from './subject.ts';

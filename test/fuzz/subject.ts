@@ -1,8 +1,8 @@
-import { codeName, type ProtocolError, ProtocolCode } from '#schema/protocol/codes.ts';
-import type { StreamKind } from '#schema/protocol/frame.ts';
+import { codeName, type ProtocolError, ProtocolCode } from '#schema/protocol/codec/codes.ts';
+import type { StreamKind } from '#schema/protocol/codec/frame.ts';
 import { SESSION_QUEUE_LOW, STREAM_QUEUE_LOW, type SessionLimits } from '#schema/protocol/limits.ts';
 import { Session, type SessionRole } from '#schema/protocol/session.ts';
-import type { Stream } from '#schema/protocol/stream.ts';
+import type { Stream } from '#schema/protocol/flow/stream.ts';
 import { HABITS, Owner } from './owner.ts';
 import { Fault, fault, type Heard, Referee } from './referee.ts';
 import { Wire } from './wire.ts';

@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
-import { decodeClose, encodeClose, isSendableCloseCode } from '#schema/protocol/close.ts';
-import { ProtocolError } from '#schema/protocol/codes.ts';
+import { decodeClose, encodeClose, isSendableCloseCode } from '#schema/protocol/codec/close.ts';
+import { ProtocolError } from '#schema/protocol/codec/codes.ts';
 import {
   decodeRequestHead,
   decodeResponseHead,
   encodeRequestHead,
   encodeResponseHead,
   type Field,
-} from '#schema/protocol/head.ts';
-import { Hello } from '#schema/protocol/hello.ts';
+} from '#schema/protocol/codec/head.ts';
+import { Hello } from '#schema/protocol/codec/hello.ts';
 import { MAX_CLOSE_REASON_BYTES } from '#schema/protocol/limits.ts';
 import { SEED, share } from './budget.ts';
 import { Dice } from './dice.ts';

@@ -1,4 +1,4 @@
-import { Flag, FrameType, isStreamKind } from '#schema/protocol/frame.ts';
+import { Flag, FrameType, isStreamKind } from '#schema/protocol/codec/frame.ts';
 import { GROWTH_PART, MAX_CONTROL_FRAMES, MAX_MESSAGE_BYTES, MAX_STREAM_WINDOW } from '#schema/protocol/limits.ts';
 import { naiveRead, type NaiveView } from '../conformance/naive.ts';
 import { fault, type Line, type Referee } from './referee.ts';

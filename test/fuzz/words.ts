@@ -1,4 +1,4 @@
-import { encodeRequestHead, encodeResponseHead, type Field } from '#schema/protocol/head.ts';
+import { encodeRequestHead, encodeResponseHead, type Field } from '#schema/protocol/codec/head.ts';
 import type { Dice } from './dice.ts';
 
 /** What fields of Kubernetes look like, and what nobody should send. */

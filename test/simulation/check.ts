@@ -1,4 +1,4 @@
-import { ProtocolCode } from '#schema/protocol/codes.ts';
+import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import type { Client } from './model/client.ts';
 import { EVENT_BYTES } from './model/api-server.ts';
 import type { World } from './model/world.ts';

@@ -10,7 +10,7 @@ import { type Enrolment, TunnelRunner } from '#agent/tunnel/runner.ts';
 import type { Plane } from '#scripts/local/plane.ts';
 import { registerAgent } from '#schema/api/connect.ts';
 import { randomBase32 } from '#schema/ids.ts';
-import { encodeResponseHead } from '#schema/protocol/head.ts';
+import { encodeResponseHead } from '#schema/protocol/codec/head.ts';
 import type { PlaneApi } from './api.ts';
 
 /** A registration is one write of the plane's database. Side by side they only wait for each other. */

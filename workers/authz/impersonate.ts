@@ -5,7 +5,7 @@ import {
   TOKEN_EXTRA,
   USERNAME_EXTRA,
 } from '#schema/kube/impersonation.ts';
-import type { Field } from '#schema/protocol/head.ts';
+import type { Field } from '#schema/protocol/codec/head.ts';
 import type { Identity } from './policy.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { IMPERSONATE_PREFIX, REMOTE_PREFIX } from '#schema/kube/impersonation.ts';
-import type { Field } from '#schema/protocol/head.ts';
+import type { Field } from '#schema/protocol/codec/head.ts';
 import { impersonationFields } from '../authz/impersonate.ts';
 import type { Identity } from '../authz/policy.ts';
 import { PRINCIPAL_HEADER } from './caller.ts';

@@ -1,8 +1,8 @@
 import { DurableObject } from 'cloudflare:workers';
 import { AccessSnapshot, type Principal } from '#schema/access.ts';
 import { OutriderError, unknownCluster } from '#schema/errors.ts';
-import { ProtocolCode, ProtocolError } from '#schema/protocol/codes.ts';
-import { encodeRequestHead, type RequestHead } from '#schema/protocol/head.ts';
+import { ProtocolCode, ProtocolError } from '#schema/protocol/codec/codes.ts';
+import { encodeRequestHead, type RequestHead } from '#schema/protocol/codec/head.ts';
 import { MAX_HEAD_BYTES, MAX_HEAD_FIELDS } from '#schema/protocol/limits.ts';
 import { buildSnapshot } from '../access/snapshot.ts';
 import { describeError, log } from '../log.ts';

@@ -1,4 +1,4 @@
-import { RateBudget } from '#schema/protocol/rate.ts';
+import { RateBudget } from '#schema/protocol/flow/rate.ts';
 import { MAX_RATED } from './limits.ts';
 
 /**

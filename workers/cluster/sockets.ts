@@ -1,6 +1,6 @@
 import type { AgentPrincipal } from '#schema/access.ts';
 import { OutriderError } from '#schema/errors.ts';
-import { CLOSE_CODE_BASE, ProtocolCode, ProtocolError } from '#schema/protocol/codes.ts';
+import { CLOSE_CODE_BASE, ProtocolCode, ProtocolError } from '#schema/protocol/codec/codes.ts';
 import { HELLO_TIMEOUT_MS } from '#schema/protocol/limits.ts';
 import { log } from '../log.ts';
 import { MAX_TUNNELS } from './limits.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Field } from '#schema/protocol/head.ts';
+import type { Field } from '#schema/protocol/codec/head.ts';
 import { contentLength, fromRaw, fromWire, requestFields, responseFields, toWire, upgradeFields } from './fields.ts';
 
 const names = (fields: readonly Field[]): string[] => fields.map(([name]) => name);

@@ -1,6 +1,6 @@
 import { endToEnd } from '#schema/http/hop-by-hop.ts';
 import { IMPERSONATE_PREFIX, REMOTE_PREFIX } from '#schema/kube/impersonation.ts';
-import type { Field } from '#schema/protocol/head.ts';
+import type { Field } from '#schema/protocol/codec/head.ts';
 
 /** Of a request, what the agent says itself or never says: its own target, its own credential, no wait for 100 (undici has none). */
 const OWN = new Set(['host', 'authorization', 'expect']);

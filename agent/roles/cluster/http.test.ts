@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici';
 import { expect, it } from 'vitest';
-import { StreamKind } from '#schema/protocol/frame.ts';
-import { encodeRequestHead } from '#schema/protocol/head.ts';
+import { StreamKind } from '#schema/protocol/codec/frame.ts';
+import { encodeRequestHead } from '#schema/protocol/codec/head.ts';
 import { AGENT_LIMITS, PLANE_LIMITS } from '#schema/protocol/limits.ts';
 import { Session, type SessionHandler } from '#schema/protocol/session.ts';
 import { Account } from '../../kube/accounts.ts';

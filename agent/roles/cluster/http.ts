@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
-import { ProtocolCode, ProtocolError } from '#schema/protocol/codes.ts';
-import { decodeRequestHead, encodeResponseHead, type RequestHead } from '#schema/protocol/head.ts';
+import { ProtocolCode, ProtocolError } from '#schema/protocol/codec/codes.ts';
+import { decodeRequestHead, encodeResponseHead, type RequestHead } from '#schema/protocol/codec/head.ts';
 import { ACCEPT_AFTER_MS } from '#schema/protocol/limits.ts';
-import type { Stream, StreamHandler } from '#schema/protocol/stream.ts';
+import type { Stream, StreamHandler } from '#schema/protocol/flow/stream.ts';
 import { describeError } from '../../log.ts';
 import type { StreamMetrics } from '../../metrics.ts';
 import { RequestBody } from './body.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Field } from '#schema/protocol/head.ts';
+import type { Field } from '#schema/protocol/codec/head.ts';
 import { judgeIdentity } from './identity.ts';
 
 // Checked by taking out, one at a time: the count of users, white space and case in what is reserved, and the refusal of unknown fields. Each time a row failed.

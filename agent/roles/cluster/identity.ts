@@ -6,7 +6,7 @@ import {
   IMPERSONATE_UID,
   IMPERSONATE_USER,
 } from '#schema/kube/impersonation.ts';
-import type { Field } from '#schema/protocol/head.ts';
+import type { Field } from '#schema/protocol/codec/head.ts';
 
 /** Kubernetes reserves these names for itself and its components (Kubernetes docs: "Authenticating", impersonation; `apiserver/pkg/authentication/user`). */
 const RESERVED = /^[\s\u0085\u200b\u2060\ufeff]*system:/i;

@@ -1,5 +1,5 @@
 import { beforeEach, expect, it } from 'vitest';
-import { ProtocolCode } from '#schema/protocol/codes.ts';
+import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { AGENT_LIMITS } from '#schema/protocol/limits.ts';
 import { Budget, Messages } from './messages.ts';
 

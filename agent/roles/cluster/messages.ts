@@ -1,4 +1,4 @@
-import { ProtocolCode, ProtocolError } from '#schema/protocol/codes.ts';
+import { ProtocolCode, ProtocolError } from '#schema/protocol/codec/codes.ts';
 import { AGENT_LIMITS } from '#schema/protocol/limits.ts';
 
 /**

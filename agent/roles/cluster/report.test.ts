@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ProtocolCode } from '#schema/protocol/codes.ts';
+import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { createLogger } from '../../log.ts';
 import { reported } from './report.ts';
 

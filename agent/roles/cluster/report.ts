@@ -1,6 +1,6 @@
 import { TRACEPARENT, traceOf } from '#schema/http/trace.ts';
-import { codeName } from '#schema/protocol/codes.ts';
-import type { RequestHead } from '#schema/protocol/head.ts';
+import { codeName } from '#schema/protocol/codec/codes.ts';
+import type { RequestHead } from '#schema/protocol/codec/head.ts';
 import type { LogFields, Logger } from '../../log.ts';
 import type { StreamMetrics } from '../../metrics.ts';
 

@@ -1,6 +1,6 @@
-import { ProtocolCode } from '#schema/protocol/codes.ts';
-import { StreamKind } from '#schema/protocol/frame.ts';
-import type { Stream } from '#schema/protocol/stream.ts';
+import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
+import { StreamKind } from '#schema/protocol/codec/frame.ts';
+import type { Stream } from '#schema/protocol/flow/stream.ts';
 import type { StreamMetrics } from '../../metrics.ts';
 import { refuse, serveHttp } from './http.ts';
 import { serveUpgrade } from './upgrade.ts';

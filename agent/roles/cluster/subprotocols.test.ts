@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { ProtocolCode } from '#schema/protocol/codes.ts';
+import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { offeredProtocols } from './subprotocols.ts';
 
 const offered = (...values: string[]): string[] =>

@@ -1,5 +1,5 @@
-import { ProtocolCode, ProtocolError } from '#schema/protocol/codes.ts';
-import type { Field } from '#schema/protocol/head.ts';
+import { ProtocolCode, ProtocolError } from '#schema/protocol/codec/codes.ts';
+import type { Field } from '#schema/protocol/codec/head.ts';
 
 /** How browsers bring a bearer token to an API server (`apiserver/pkg/authentication/request/websocket`). It is the plane's to read and never the agent's to see. */
 const BEARER_PREFIX = 'base64url.bearer.authorization.k8s.io.';

@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
-import { decodeClose, encodeClose, isSendableCloseCode, NO_CLOSE_CODE } from '#schema/protocol/close.ts';
-import { ProtocolCode, ProtocolError } from '#schema/protocol/codes.ts';
-import { Flag } from '#schema/protocol/frame.ts';
-import { decodeRequestHead, encodeResponseHead, type Field, type RequestHead } from '#schema/protocol/head.ts';
+import { decodeClose, encodeClose, isSendableCloseCode, NO_CLOSE_CODE } from '#schema/protocol/codec/close.ts';
+import { ProtocolCode, ProtocolError } from '#schema/protocol/codec/codes.ts';
+import { Flag } from '#schema/protocol/codec/frame.ts';
+import { decodeRequestHead, encodeResponseHead, type Field, type RequestHead } from '#schema/protocol/codec/head.ts';
 import { ACCEPT_AFTER_MS } from '#schema/protocol/limits.ts';
-import type { Stream, StreamHandler } from '#schema/protocol/stream.ts';
+import type { Stream, StreamHandler } from '#schema/protocol/flow/stream.ts';
 import { describeError } from '../../log.ts';
 import { connectApart } from '../../kube/pool.ts';
 import type { StreamMetrics } from '../../metrics.ts';

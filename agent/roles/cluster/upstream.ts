@@ -1,5 +1,5 @@
 import type { Dispatch } from '../../kube/request.ts';
-import { ProtocolCode } from '#schema/protocol/codes.ts';
+import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import type { Logger } from '../../log.ts';
 import type { AgentMetrics } from '../../metrics.ts';
 import type { ApiServer } from '../../kube/api-server.ts';

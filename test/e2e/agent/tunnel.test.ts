@@ -5,7 +5,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { CLOSE_CODE_BASE, ProtocolCode } from '#schema/protocol/codes.ts';
+import { CLOSE_CODE_BASE, ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { LAST_SEQUENCE } from '#schema/protocol/limits.ts';
 import { startAgentInProcess, startAgentProcess } from '../../support/agent.ts';
 import { FakePlane } from '../../support/fakes/plane.ts';

@@ -1,5 +1,5 @@
 import { vi } from 'vitest';
-import { CLOSE_CODE_BASE, ProtocolCode } from '#schema/protocol/codes.ts';
+import { CLOSE_CODE_BASE, ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { PLANE_LIMITS, type SessionLimits } from '#schema/protocol/limits.ts';
 import { serveHttp } from '#workers/cluster/streams/http.ts';
 import type { Pool } from '#workers/cluster/tunnels/pool.ts';

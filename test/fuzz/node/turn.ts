@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { FrameType } from '#schema/protocol/frame.ts';
+import { FrameType } from '#schema/protocol/codec/frame.ts';
 import { MAX_HELLO_BYTES } from '#schema/protocol/limits.ts';
 import { frames } from '../../conformance/link.ts';
 

@@ -1,6 +1,6 @@
 import type { ReadableByteStreamController } from 'node:stream/web';
 import { OutriderError } from '#schema/errors.ts';
-import { encodeRequestHead, type Field } from '#schema/protocol/head.ts';
+import { encodeRequestHead, type Field } from '#schema/protocol/codec/head.ts';
 import { EVENT_BYTES, type Plan } from './api-server.ts';
 import type { Clock, Domain } from './clock.ts';
 import { contentOf, sameContent } from './content.ts';

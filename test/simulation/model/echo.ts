@@ -1,10 +1,10 @@
 import { Messages, type Whole } from '#agent/roles/cluster/messages.ts';
-import { encodeClose } from '#schema/protocol/close.ts';
-import { ProtocolCode, ProtocolError } from '#schema/protocol/codes.ts';
-import { Flag } from '#schema/protocol/frame.ts';
-import { decodeRequestHead, encodeResponseHead } from '#schema/protocol/head.ts';
+import { encodeClose } from '#schema/protocol/codec/close.ts';
+import { ProtocolCode, ProtocolError } from '#schema/protocol/codec/codes.ts';
+import { Flag } from '#schema/protocol/codec/frame.ts';
+import { decodeRequestHead, encodeResponseHead } from '#schema/protocol/codec/head.ts';
 import { ACCEPT_AFTER_MS } from '#schema/protocol/limits.ts';
-import type { Stream, StreamHandler } from '#schema/protocol/stream.ts';
+import type { Stream, StreamHandler } from '#schema/protocol/flow/stream.ts';
 import type { Agent } from './agent.ts';
 import type { ApiServer, Fate, Plan } from './api-server.ts';
 import type { Clock } from './clock.ts';

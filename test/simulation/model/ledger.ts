@@ -1,4 +1,4 @@
-import { FRAME_HEADER_BYTES, FrameType } from '#schema/protocol/frame.ts';
+import { FRAME_HEADER_BYTES, FrameType } from '#schema/protocol/codec/frame.ts';
 import { AGENT_LIMITS, PLANE_LIMITS } from '#schema/protocol/limits.ts';
 
 /** Who sends. */

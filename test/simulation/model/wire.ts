@@ -1,4 +1,4 @@
-import { FRAME_HEADER_BYTES } from '#schema/protocol/frame.ts';
+import { FRAME_HEADER_BYTES } from '#schema/protocol/codec/frame.ts';
 import type { Clock, Domain } from './clock.ts';
 import { Ledger } from './ledger.ts';
 

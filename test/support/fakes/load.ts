@@ -1,11 +1,11 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { WebSocketServer } from 'ws';
-import { ProtocolCode } from '#schema/protocol/codes.ts';
-import { Flag, StreamKind } from '#schema/protocol/frame.ts';
-import { encodeClose } from '#schema/protocol/close.ts';
-import { encodeRequestHead } from '#schema/protocol/head.ts';
-import type { Stream, StreamHandler } from '#schema/protocol/stream.ts';
+import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
+import { Flag, StreamKind } from '#schema/protocol/codec/frame.ts';
+import { encodeClose } from '#schema/protocol/codec/close.ts';
+import { encodeRequestHead } from '#schema/protocol/codec/head.ts';
+import type { Stream, StreamHandler } from '#schema/protocol/flow/stream.ts';
 import type { FakeApiServer } from './api-server.ts';
 import { ALICE, type PlaneTunnel } from './plane.ts';
 

@@ -5,14 +5,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { randomBase32 } from '#schema/ids.ts';
-import { CLOSE_CODE_BASE, type ProtocolError } from '#schema/protocol/codes.ts';
-import { StreamKind } from '#schema/protocol/frame.ts';
-import { decodeResponseHead, encodeRequestHead, type Field, type ResponseHead } from '#schema/protocol/head.ts';
-import { Proof, proofBytes, VERSIONS } from '#schema/protocol/hello.ts';
+import { CLOSE_CODE_BASE, type ProtocolError } from '#schema/protocol/codec/codes.ts';
+import { StreamKind } from '#schema/protocol/codec/frame.ts';
+import { decodeResponseHead, encodeRequestHead, type Field, type ResponseHead } from '#schema/protocol/codec/head.ts';
+import { Proof, proofBytes, VERSIONS } from '#schema/protocol/codec/hello.ts';
 import { PLANE_LIMITS, type SessionLimits } from '#schema/protocol/limits.ts';
 import { Session, type SessionHandler } from '#schema/protocol/session.ts';
-import type { Stream, StreamHandler } from '#schema/protocol/stream.ts';
-import { decodeClose } from '#schema/protocol/close.ts';
+import type { Stream, StreamHandler } from '#schema/protocol/flow/stream.ts';
+import { decodeClose } from '#schema/protocol/codec/close.ts';
 
 /** A certificate and key (PEM). */
 export interface Identity {

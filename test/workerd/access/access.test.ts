@@ -2,7 +2,7 @@ import { listDurableObjectIds, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { AccessSnapshot, Person, Principal } from '#schema/access.ts';
-import { CLOSE_CODE_BASE, ProtocolCode } from '#schema/protocol/codes.ts';
+import { CLOSE_CODE_BASE, ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { newClusterId } from '#workers/cluster/stub.ts';
 import { setMember } from '#workers/store/members.ts';
 import { ORIGIN, type ScriptedAgent } from '../support/agent.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { AccessSnapshot } from '#schema/access.ts';
-import { ProtocolCode } from '#schema/protocol/codes.ts';
+import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { SocketClient } from '../support/client.ts';
 import { makeWorld, type World } from '../support/world.ts';
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { ProtocolCode } from '#schema/protocol/codes.ts';
-import { Flag, FrameType } from '#schema/protocol/frame.ts';
-import { encodeResponseHead, type Field } from '#schema/protocol/head.ts';
+import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
+import { Flag, FrameType } from '#schema/protocol/codec/frame.ts';
+import { encodeResponseHead, type Field } from '#schema/protocol/codec/head.ts';
 import type { ScriptedAgent } from '../support/agent.ts';
 import type { ServedStream } from '../support/served.ts';
 import { makeWorld, type World } from '../support/world.ts';

@@ -174,7 +174,7 @@ test.each([
   expect(agent.opened.length).toBe(0);
 });
 
-// The runtime's `Headers` refuse both before our code runs; what would pass them is in the tests of schema/protocol/head.ts.
+// The runtime's `Headers` refuse both before our code runs; what would pass them is in the tests of schema/protocol/codec/head.ts.
 test.each([
   ['a field value', { 'x-trace': 'a\u0000b' }],
   ['a line feed', { 'x-trace': 'a\nimpersonate-user: root' }],

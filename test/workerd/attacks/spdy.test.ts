@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { ProtocolCode } from '#schema/protocol/codes.ts';
+import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import type { ScriptedAgent } from '../support/agent.ts';
 import type { ServedStream } from '../support/served.ts';
 import { makeWorld, type World } from '../support/world.ts';

@@ -1,6 +1,6 @@
 import { evictDurableObject } from 'cloudflare:test';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { ProtocolCode } from '#schema/protocol/codes.ts';
+import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { ask, member, outcome, person, tokenFor } from '../management/client.ts';
 import type { ScriptedAgent } from '../support/agent.ts';
 import { scrape } from '../support/scrape.ts';

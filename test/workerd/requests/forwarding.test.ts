@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Field } from '#schema/protocol/head.ts';
+import type { Field } from '#schema/protocol/codec/head.ts';
 import type { ScriptedAgent } from '../support/agent.ts';
 import type { ServedStream } from '../support/served.ts';
 import { makeWorld, type World } from '../support/world.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { CLOSE_CODE_BASE, ProtocolCode } from '#schema/protocol/codes.ts';
-import { Flag } from '#schema/protocol/frame.ts';
+import { CLOSE_CODE_BASE, ProtocolCode } from '#schema/protocol/codec/codes.ts';
+import { Flag } from '#schema/protocol/codec/frame.ts';
 import { ANSWER_MS } from '#workers/cluster/limits.ts';
 import { SocketClient } from '../support/client.ts';
 import { makeWorld, type World } from '../support/world.ts';

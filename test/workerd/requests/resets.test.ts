@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { ProtocolCode } from '#schema/protocol/codes.ts';
-import { Flag, FrameType } from '#schema/protocol/frame.ts';
-import { encodeResponseHead } from '#schema/protocol/head.ts';
+import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
+import { Flag, FrameType } from '#schema/protocol/codec/frame.ts';
+import { encodeResponseHead } from '#schema/protocol/codec/head.ts';
 import { AGENT_LIMITS } from '#schema/protocol/limits.ts';
 import { CANCEL_RATE } from '#workers/cluster/limits.ts';
 import { addPerson, makeWorld, type World } from '../support/world.ts';

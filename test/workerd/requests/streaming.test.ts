@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { ProtocolCode } from '#schema/protocol/codes.ts';
+import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { AGENT_LIMITS, PLANE_LIMITS, STREAM_QUEUE_HIGH } from '#schema/protocol/limits.ts';
 import { makeWorld, type World } from '../support/world.ts';
 

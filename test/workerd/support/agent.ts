@@ -1,9 +1,9 @@
 import { exports } from 'cloudflare:workers';
 import { base64url } from 'jose';
 import { randomBase32 } from '#schema/ids.ts';
-import { Batch } from '#schema/protocol/encode.ts';
-import { ProtocolCode } from '#schema/protocol/codes.ts';
-import { Hello, proofBytes, type Challenge, type Proof, type Settled } from '#schema/protocol/hello.ts';
+import { Batch } from '#schema/protocol/codec/encode.ts';
+import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
+import { Hello, proofBytes, type Challenge, type Proof, type Settled } from '#schema/protocol/codec/hello.ts';
 import { AGENT_LIMITS, PLANE_LIMITS, type SessionLimits } from '#schema/protocol/limits.ts';
 import { Session } from '#schema/protocol/session.ts';
 import { Queue } from './queue.ts';

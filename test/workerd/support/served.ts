@@ -1,8 +1,8 @@
-import { encodeClose, decodeClose } from '#schema/protocol/close.ts';
-import type { ProtocolCode } from '#schema/protocol/codes.ts';
-import { Flag } from '#schema/protocol/frame.ts';
-import { decodeRequestHead, encodeResponseHead, type Field, type RequestHead } from '#schema/protocol/head.ts';
-import type { Stream, StreamHandler } from '#schema/protocol/stream.ts';
+import { encodeClose, decodeClose } from '#schema/protocol/codec/close.ts';
+import type { ProtocolCode } from '#schema/protocol/codec/codes.ts';
+import { Flag } from '#schema/protocol/codec/frame.ts';
+import { decodeRequestHead, encodeResponseHead, type Field, type RequestHead } from '#schema/protocol/codec/head.ts';
+import type { Stream, StreamHandler } from '#schema/protocol/flow/stream.ts';
 import { Queue } from './queue.ts';
 
 const encoder = new TextEncoder();

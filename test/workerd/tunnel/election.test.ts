@@ -1,7 +1,7 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { AccessSnapshot } from '#schema/access.ts';
-import { CLOSE_CODE_BASE, ProtocolCode } from '#schema/protocol/codes.ts';
+import { CLOSE_CODE_BASE, ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { SILENCE_MS } from '#schema/protocol/limits.ts';
 import { DIAL_RATE, MAX_TUNNELS } from '#workers/cluster/limits.ts';
 import type { ScriptedAgent } from '../support/agent.ts';

@@ -1,8 +1,8 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { CLOSE_CODE_BASE, ProtocolCode } from '#schema/protocol/codes.ts';
-import { Flag, FrameType } from '#schema/protocol/frame.ts';
-import { encodeResponseHead } from '#schema/protocol/head.ts';
+import { CLOSE_CODE_BASE, ProtocolCode } from '#schema/protocol/codec/codes.ts';
+import { Flag, FrameType } from '#schema/protocol/codec/frame.ts';
+import { encodeResponseHead } from '#schema/protocol/codec/head.ts';
 import { MAX_WAITING, TUNNEL_RECENTLY_MS, TUNNEL_WAIT_MS } from '#workers/cluster/limits.ts';
 import type { ScriptedAgent } from '../support/agent.ts';
 import { makeWorld, withoutDatabase, type World } from '../support/world.ts';

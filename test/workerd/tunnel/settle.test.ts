@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { CLOSE_CODE_BASE, ProtocolCode } from '#schema/protocol/codes.ts';
-import { FrameType } from '#schema/protocol/frame.ts';
+import { CLOSE_CODE_BASE, ProtocolCode } from '#schema/protocol/codec/codes.ts';
+import { FrameType } from '#schema/protocol/codec/frame.ts';
 import { AgentKey, type AgentOptions } from '../support/agent.ts';
 import { makeWorld, type World } from '../support/world.ts';
 

@@ -1,6 +1,6 @@
 import { evictDurableObject } from 'cloudflare:test';
 import { test } from 'vitest';
-import { CLOSE_CODE_BASE, ProtocolCode } from '#schema/protocol/codes.ts';
+import { CLOSE_CODE_BASE, ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { HELLO_TIMEOUT_MS } from '#schema/protocol/limits.ts';
 import { TUNNEL_WAIT_MS } from '#workers/cluster/limits.ts';
 import { makeWorld } from '../support/world.ts';

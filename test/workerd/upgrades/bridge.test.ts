@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { ProtocolCode } from '#schema/protocol/codes.ts';
-import { Flag } from '#schema/protocol/frame.ts';
+import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
+import { Flag } from '#schema/protocol/codec/frame.ts';
 import { MAX_CLIENT_MESSAGE_BYTES } from '#workers/cluster/limits.ts';
 import type { ScriptedAgent } from '../support/agent.ts';
 import { SocketClient } from '../support/client.ts';

@@ -1,6 +1,6 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { ProtocolCode } from '#schema/protocol/codes.ts';
+import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { AGENT_LIMITS } from '#schema/protocol/limits.ts';
 import { UPLOAD_MEMORY_BYTES } from '#workers/cluster/limits.ts';
 import type { ScriptedAgent } from '../support/agent.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ERRORS } from '#schema/errors.ts';
-import { ProtocolCode } from '#schema/protocol/codes.ts';
+import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { Counted, Counters } from './counters.ts';
 import { exposition, NO_METRICS } from './exposition.ts';
 import { SLOTS } from './series.ts';

@@ -1,5 +1,5 @@
 import { ERRORS, errorRow, type ErrorCode } from '#schema/errors.ts';
-import { codeName, ProtocolCode } from '#schema/protocol/codes.ts';
+import { codeName, ProtocolCode } from '#schema/protocol/codec/codes.ts';
 
 /**
  * What is counted for one cluster, as a table: every series is a slot of one array of numbers, so that counting is an addition, keeping is a copy, and an

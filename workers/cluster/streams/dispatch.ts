@@ -1,7 +1,7 @@
 import { OutriderError, type ErrorCode } from '#schema/errors.ts';
-import { codeName, ProtocolCode, ProtocolError } from '#schema/protocol/codes.ts';
-import type { StreamKind } from '#schema/protocol/frame.ts';
-import type { Stream, StreamHandler } from '#schema/protocol/stream.ts';
+import { codeName, ProtocolCode, ProtocolError } from '#schema/protocol/codec/codes.ts';
+import type { StreamKind } from '#schema/protocol/codec/frame.ts';
+import type { Stream, StreamHandler } from '#schema/protocol/flow/stream.ts';
 import type { Pool } from '../tunnels/pool.ts';
 
 /** The owner of one stream; `stream` is set before any of its verbs is called. */

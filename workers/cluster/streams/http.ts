@@ -1,9 +1,9 @@
 import { OutriderError } from '#schema/errors.ts';
-import { codeName, ProtocolCode } from '#schema/protocol/codes.ts';
-import { StreamKind } from '#schema/protocol/frame.ts';
-import { decodeResponseHead, type ResponseHead } from '#schema/protocol/head.ts';
+import { codeName, ProtocolCode } from '#schema/protocol/codec/codes.ts';
+import { StreamKind } from '#schema/protocol/codec/frame.ts';
+import { decodeResponseHead, type ResponseHead } from '#schema/protocol/codec/head.ts';
 import { MAX_DATA_BYTES, MAX_VIEW_RATIO } from '#schema/protocol/limits.ts';
-import type { Stream } from '#schema/protocol/stream.ts';
+import type { Stream } from '#schema/protocol/flow/stream.ts';
 import type { LiveRequest } from '../live.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { dispatch, mayRedispatch, StreamReset, type Exchange } from './dispatch.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Field } from '#schema/protocol/head.ts';
+import type { Field } from '#schema/protocol/codec/head.ts';
 import { contentLength, hasNoContent, responseHeaders } from './response.ts';
 
 const made = (fields: Field[], streamed = false): Headers =>

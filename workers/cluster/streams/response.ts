@@ -1,4 +1,4 @@
-import type { ResponseHead } from '#schema/protocol/head.ts';
+import type { ResponseHead } from '#schema/protocol/codec/head.ts';
 import { CODE_HEADER } from '../../status.ts';
 import { endToEnd } from '#schema/http/hop-by-hop.ts';
 

@@ -1,8 +1,8 @@
-import { cutReason, decodeClose, encodeClose, isSendableCloseCode } from '#schema/protocol/close.ts';
-import { codeName, ProtocolCode } from '#schema/protocol/codes.ts';
-import { Flag, StreamKind } from '#schema/protocol/frame.ts';
-import { decodeResponseHead } from '#schema/protocol/head.ts';
-import type { Stream, StreamHandler } from '#schema/protocol/stream.ts';
+import { cutReason, decodeClose, encodeClose, isSendableCloseCode } from '#schema/protocol/codec/close.ts';
+import { codeName, ProtocolCode } from '#schema/protocol/codec/codes.ts';
+import { Flag, StreamKind } from '#schema/protocol/codec/frame.ts';
+import { decodeResponseHead } from '#schema/protocol/codec/head.ts';
+import type { Stream, StreamHandler } from '#schema/protocol/flow/stream.ts';
 import type { LiveRequest } from '../live.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { dispatch, mayRedispatch } from './dispatch.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Flag } from '#schema/protocol/frame.ts';
+import { Flag } from '#schema/protocol/codec/frame.ts';
 import { SPILL_ROW_BYTES, SPILL_ROW_OVERHEAD, UPLOAD_MEMORY_BYTES, UPLOADS_MEMORY_BYTES } from '../limits.ts';
 import type { SpilledRow } from '../storage.ts';
 import { Upload, type Queued, type SpillStore } from './upload.ts';

@@ -1,5 +1,5 @@
-import { Flag } from '#schema/protocol/frame.ts';
-import type { Stream } from '#schema/protocol/stream.ts';
+import { Flag } from '#schema/protocol/codec/frame.ts';
+import type { Stream } from '#schema/protocol/flow/stream.ts';
 import { SPILL_ROW_BYTES, SPILL_ROW_OVERHEAD, UPLOAD_MEMORY_BYTES, UPLOADS_MEMORY_BYTES } from '../limits.ts';
 import type { SpilledRow } from '../storage.ts';
 

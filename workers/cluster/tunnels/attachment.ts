@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { AgentPrincipal } from '#schema/access.ts';
-import { AgentRole } from '#schema/protocol/hello.ts';
+import { AgentRole } from '#schema/protocol/codec/hello.ts';
 import { Counted } from '../metrics/counters.ts';
 
 const limits = z.object({ streamWindow: z.int(), sessionWindow: z.int(), maxStreams: z.int() });

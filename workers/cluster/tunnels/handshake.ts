@@ -1,7 +1,7 @@
 import { base64url } from 'jose';
 import type { AgentPrincipal } from '#schema/access.ts';
-import { ProtocolCode, ProtocolError } from '#schema/protocol/codes.ts';
-import { Proof, proofBytes, VERSIONS, type Challenge } from '#schema/protocol/hello.ts';
+import { ProtocolCode, ProtocolError } from '#schema/protocol/codec/codes.ts';
+import { Proof, proofBytes, VERSIONS, type Challenge } from '#schema/protocol/codec/hello.ts';
 import { PLANE_LIMITS } from '#schema/protocol/limits.ts';
 import type { Challenged, Settled } from './attachment.ts';
 

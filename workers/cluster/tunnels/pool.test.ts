@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { ProtocolCode } from '#schema/protocol/codes.ts';
-import { Batch, encodeCode } from '#schema/protocol/encode.ts';
-import { FrameType, StreamKind } from '#schema/protocol/frame.ts';
+import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
+import { Batch, encodeCode } from '#schema/protocol/codec/encode.ts';
+import { FrameType, StreamKind } from '#schema/protocol/codec/frame.ts';
 import { PING_INTERVAL_MS, PLANE_LIMITS, SILENCE_MS } from '#schema/protocol/limits.ts';
 import { Counters } from '../metrics/counters.ts';
 import { ANSWER_MS, MAX_WAITING, SILENCE_CHECK_MS, TUNNEL_RECENTLY_MS, TUNNEL_WAIT_MS } from '../limits.ts';

@@ -1,5 +1,5 @@
 import { OutriderError } from '#schema/errors.ts';
-import { ProtocolCode } from '#schema/protocol/codes.ts';
+import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { log } from '../../log.ts';
 import { SILENCE_CHECK_MS, MAX_WAITING, TUNNEL_RECENTLY_MS, TUNNEL_WAIT_MS } from '../limits.ts';
 import { elect, isSilent, supersede } from './presence.ts';

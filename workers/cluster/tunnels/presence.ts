@@ -1,4 +1,4 @@
-import type { AgentRole } from '#schema/protocol/hello.ts';
+import type { AgentRole } from '#schema/protocol/codec/hello.ts';
 import { SILENCE_MS } from '#schema/protocol/limits.ts';
 
 /** What election knows of one tunnel. Times in epoch ms. */

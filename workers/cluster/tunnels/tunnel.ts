@@ -1,9 +1,9 @@
-import { ProtocolCode, CLOSE_CODE_BASE, type ProtocolError } from '#schema/protocol/codes.ts';
-import { StreamKind } from '#schema/protocol/frame.ts';
-import { cutReason } from '#schema/protocol/close.ts';
+import { ProtocolCode, CLOSE_CODE_BASE, type ProtocolError } from '#schema/protocol/codec/codes.ts';
+import { StreamKind } from '#schema/protocol/codec/frame.ts';
+import { cutReason } from '#schema/protocol/codec/close.ts';
 import { PLANE_LIMITS, RELIEF_CHECK_MS } from '#schema/protocol/limits.ts';
 import { Session } from '#schema/protocol/session.ts';
-import type { Stream, StreamHandler } from '#schema/protocol/stream.ts';
+import type { Stream, StreamHandler } from '#schema/protocol/flow/stream.ts';
 import { describeError, log } from '../../log.ts';
 import { ANSWER_MS } from '../limits.ts';
 import type { Counters } from '../metrics/counters.ts';

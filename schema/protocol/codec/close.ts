@@ -1,7 +1,7 @@
 import { ProtocolCode, ProtocolError } from './codes.ts';
 import { decodeCode } from './decode.ts';
 import { encodeCode } from './encode.ts';
-import { MAX_CLOSE_REASON_BYTES } from './limits.ts';
+import { MAX_CLOSE_REASON_BYTES } from '../limits.ts';
 
 /** RFC 6455 §7.4.1: a close frame without a code; the code itself never travels. */
 export const NO_CLOSE_CODE = 1005;

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 
 import { decodeClose, encodeClose, isSendableCloseCode, NO_CLOSE_CODE } from './close.ts';
 import { ProtocolError } from './codes.ts';
-import { MAX_CLOSE_REASON_BYTES } from './limits.ts';
+import { MAX_CLOSE_REASON_BYTES } from '../limits.ts';
 
 test.each([
   { code: 1000, reason: '' },

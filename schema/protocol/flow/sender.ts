@@ -1,7 +1,7 @@
-import { decodeCode } from './decode.ts';
-import { type Allocate, Batch, encodeCredit } from './encode.ts';
+import { decodeCode } from '../codec/decode.ts';
+import { type Allocate, Batch, encodeCredit } from '../codec/encode.ts';
 import { Fifo } from './fifo.ts';
-import { Flag, FRAME_HEADER_BYTES, FrameType } from './frame.ts';
+import { Flag, FRAME_HEADER_BYTES, FrameType } from '../codec/frame.ts';
 import {
   BULK_TURN_BYTES,
   INTERACTIVE_BURST_BYTES,
@@ -14,7 +14,7 @@ import {
   STREAM_QUEUE_HIGH,
   STREAM_QUEUE_LEAST,
   STREAM_QUEUE_LOW,
-} from './limits.ts';
+} from '../limits.ts';
 import { cutData, type Outgoing, type Stream, type StreamSender } from './stream.ts';
 import { ReceiveWindow, SendWindow } from './window.ts';
 

@@ -1,4 +1,4 @@
-import { STALLED_MS } from './limits.ts';
+import { STALLED_MS } from '../limits.ts';
 import type { Stream } from './stream.ts';
 
 /** The streams of a session that hold octets which their readers have not taken, those first that have taken nothing for longest. */

@@ -1,8 +1,8 @@
-import type { ProtocolCode } from './codes.ts';
-import { encodeCode, encodeCredit } from './encode.ts';
+import type { ProtocolCode } from '../codec/codes.ts';
+import { encodeCode, encodeCredit } from '../codec/encode.ts';
 import { Fifo } from './fifo.ts';
-import { Flag, FrameType, type StreamKind } from './frame.ts';
-import { MAX_DATA_BYTES, MAX_REASON_BYTES, QUEUED_FRAME_BYTES } from './limits.ts';
+import { Flag, FrameType, type StreamKind } from '../codec/frame.ts';
+import { MAX_DATA_BYTES, MAX_REASON_BYTES, QUEUED_FRAME_BYTES } from '../limits.ts';
 import type { Tuning } from './tuning.ts';
 import { ReceiveWindow, SendWindow } from './window.ts';
 

@@ -1,5 +1,5 @@
 import { ProtocolCode, ProtocolError } from './codes.ts';
-import { MAX_HEAD_BYTES, MAX_HEAD_FIELDS } from './limits.ts';
+import { MAX_HEAD_BYTES, MAX_HEAD_FIELDS } from '../limits.ts';
 
 /** A header field: name in lower case, value as received. */
 export type Field = readonly [name: string, value: string];

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { SessionLimits } from './limits.ts';
+import type { SessionLimits } from '../limits.ts';
 
 /** Versions of the protocol that this code speaks, best first. */
 export const VERSIONS = [1] as const;

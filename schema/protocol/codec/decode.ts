@@ -8,7 +8,7 @@ import {
   MAX_MESSAGE_BYTES,
   MAX_REASON_BYTES,
   MAX_UNKNOWN_BYTES,
-} from './limits.ts';
+} from '../limits.ts';
 
 /** What a frame of each type may look like: bounds of its payload, and whether it belongs to the session (sequence 0) or to a stream. */
 interface FrameRule {

@@ -10,7 +10,7 @@ import {
   type Field,
   type RequestHead,
 } from './head.ts';
-import { MAX_HEAD_BYTES, MAX_HEAD_FIELDS } from './limits.ts';
+import { MAX_HEAD_BYTES, MAX_HEAD_FIELDS } from '../limits.ts';
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
 

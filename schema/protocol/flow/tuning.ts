@@ -1,4 +1,9 @@
-import { GROW_WITHIN_ROUND_TRIPS, LEAST_ROUND_TRIP_MS, MAX_STREAM_WINDOW, SHRINK_AFTER_ROUND_TRIPS } from './limits.ts';
+import {
+  GROW_WITHIN_ROUND_TRIPS,
+  LEAST_ROUND_TRIP_MS,
+  MAX_STREAM_WINDOW,
+  SHRINK_AFTER_ROUND_TRIPS,
+} from '../limits.ts';
 
 /**
  * What the stream windows of one receiver share: a clock, the round trip, and the room that growing is paid from (README "Credit").

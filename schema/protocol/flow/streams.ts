@@ -1,7 +1,7 @@
-import { ProtocolCode, ProtocolError } from './codes.ts';
-import type { StreamKind } from './frame.ts';
+import { ProtocolCode, ProtocolError } from '../codec/codes.ts';
+import type { StreamKind } from '../codec/frame.ts';
 import { Holding } from './holding.ts';
-import { CONGESTED_PART, GROWTH_PART, type SessionLimits } from './limits.ts';
+import { CONGESTED_PART, GROWTH_PART, type SessionLimits } from '../limits.ts';
 import type { Sender } from './sender.ts';
 import { Stream, type StreamHandler } from './stream.ts';
 import { Tuning } from './tuning.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { Hello, Proof, proofBytes, VERSIONS } from './hello.ts';
-import { AGENT_LIMITS, MAX_HELLO_BYTES, PLANE_LIMITS } from './limits.ts';
+import { AGENT_LIMITS, MAX_HELLO_BYTES, PLANE_LIMITS } from '../limits.ts';
 
 const challenge = { step: 'challenge', versions: [...VERSIONS], nonce: 'n'.repeat(43), limits: PLANE_LIMITS };
 const settled = { step: 'settled', version: 1, standby: false };
