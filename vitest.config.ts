@@ -74,8 +74,8 @@ export default defineConfig({
           ...common,
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
-          // A real Kubernetes and real processes. One file takes five minutes, half of which it waits: the others run beside it.
-          maxWorkers: 2,
+          // A real Kubernetes and real processes. One file takes five minutes, most of which it waits: two others run beside it.
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
           testTimeout: 120_000,
           hookTimeout: 600_000,

@@ -112,8 +112,8 @@ export const SILENCE_MS = 50_000;
 /** From the socket's opening to a settled HELLO, ms. */
 export const HELLO_TIMEOUT_MS = 10_000;
 
-/** A stream's owner is told to wait when this much of it is queued to be sent: two frames, so that there is something when credit comes … */
-export const STREAM_QUEUE_HIGH = 128 * 1024;
+/** A stream's owner is told to wait when this much of it is queued to be sent: a frame, so that there is something when credit comes … */
+export const STREAM_QUEUE_HIGH = 64 * 1024;
 /** … and to go on below this. */
 export const STREAM_QUEUE_LOW = 32 * 1024;
 /** So much a stream may always have queued, however much the others have: what nobody reads must not keep the rest from being written. With 2,048 streams: 32 MiB. */
