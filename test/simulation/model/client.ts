@@ -110,9 +110,10 @@ export class Client {
     const fields: Field[] = [['impersonate-user', 'u-a']];
     if (plan.kind === 'write' && manners.sized) fields.push(['content-length', String(plan.uploadBytes)]);
     const head = encodeRequestHead({ method, target: `/${plan.key}`, fields });
+    // Also after the answer, while what was sent beside it is still read.
+    this.#plane.life.onEnd(() => (this.reading = false));
     this.#unsubscribe = this.#plane.life.onEnd(() => {
       this.#end('failed', 'the object is gone');
-      this.reading = false;
       if (this.#socket !== null) this.#socket.dead = true;
     });
     const body = plan.kind === 'write' && plan.uploadBytes > 0 ? this.#upload() : null;
