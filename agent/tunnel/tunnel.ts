@@ -220,7 +220,8 @@ export class Tunnel implements SessionHandler {
       return;
     }
     if (this.#socket.readyState !== this.#socket.OPEN) return;
-    this.#pingedAt = performance.now();
+    // While a pong is due the next belongs to that ping: a stall would else make the round trip look short, for ever.
+    if (this.#pingedAt === 0) this.#pingedAt = performance.now();
     this.#socket.send(PING);
   }
 

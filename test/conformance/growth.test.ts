@@ -71,6 +71,18 @@ describe('room for growth is shared', () => {
   });
 });
 
+test('streams of any length, whose readers are a little late, take no room for ever', () => {
+  const line = new Line({ roundTripMs: 10, rate: WIDE });
+  for (let i = 0; i < 200; i++) {
+    line.open(40_000, 20_000 + ((i * 37_813) % 1_000_000));
+    line.run(40);
+  }
+  line.run(2000);
+  const large = line.open();
+  line.run(1000);
+  expect(sizeOf(large)).toBe(MAX_STREAM_WINDOW);
+});
+
 describe('readers that have gone to sleep', () => {
   test('those that have taken nothing for longest are ended once others have no room, and not before their time', () => {
     const line = new Line({ roundTripMs: 5, rate: WIDE });
@@ -94,7 +106,7 @@ describe('readers that have gone to sleep', () => {
   });
 
   test('a stream that is done, but whose reader still holds its octets, is ended too', () => {
-    const line = new Line({ roundTripMs: 5, rate: WIDE, limit: 1 });
+    const line = new Line({ roundTripMs: 5, rate: WIDE, limit: 60_000 });
     const asleep = Array.from({ length: 300 }, () => line.open(0));
     line.run(STALLED_MS + 1000);
     expect(line.plane.congested).toBe(true);

@@ -32,6 +32,8 @@ export class Line {
   readonly #toPlane: { at: number; message: Uint8Array }[] = [];
   readonly #toAgent: { at: number; message: Uint8Array }[] = [];
   readonly #limit: number;
+  /** Of the downloads that the agent has not heard of. */
+  readonly #totals: number[] = [];
   /** The line from the agent is taken until then. */
   #busyUntil = 0;
 
@@ -47,7 +49,9 @@ export class Line {
     this.agent.settle(PLANE_LIMITS);
   }
 
-  open(pace = Infinity): Download {
+  /** @param total octets that the download has; the line's limit if not given. */
+  open(pace = Infinity, total = this.#limit): Download {
+    this.#totals.push(total);
     const handler: StreamHandler = {
       onData: (data) => {
         download.received += data.byteLength;
@@ -105,11 +109,15 @@ export class Line {
   #handler(): SessionHandler {
     return {
       onOpen: (stream) => {
+        const total = this.#totals.shift() ?? this.#limit;
         let written = 0;
         const write = (): void => {
-          while (written < this.#limit) {
-            written += CHUNK.byteLength;
-            if (!stream.write(CHUNK)) return;
+          while (written < total) {
+            const chunk = CHUNK.subarray(0, Math.min(CHUNK.byteLength, total - written));
+            written += chunk.byteLength;
+            const more = stream.write(chunk);
+            if (written >= total) stream.end();
+            if (!more) return;
           }
         };
         stream.handler = {

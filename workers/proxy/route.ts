@@ -23,6 +23,9 @@ const AUDIT_ID_HEADER = 'audit-id';
 /** RFC 9110 §9.2.1. */
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
+/** Fetch standard, "Request", constructor step 36: no body with these. */
+const WITHOUT_CONTENT = new Set(['GET', 'HEAD']);
+
 /**
  * `/k8s/clusters/:cluster/*`: whoever calls is named here, and everything else is decided in the cluster's object. Reads no database.
  * Every refusal is a `metav1.Status`.
@@ -111,8 +114,13 @@ async function ask(
   const repeatable = body === null && SAFE.has(method) && !headers.some(([name]) => name === 'upgrade');
   // Without the request's signal: a client that goes away ends this invocation, and with it what it asked the object.
   const init = { method, headers, body, redirect: 'manual' } as const;
+  // A GET with a length, be it 0, has a body here, which only a request made of a request may have.
+  const ask = (stub: DurableObjectStub<Cluster>): Promise<Response> =>
+    body !== null && WITHOUT_CONTENT.has(method)
+      ? stub.fetch(new Request(request, { headers, redirect: 'manual' }))
+      : stub.fetch(url, init);
   try {
-    return await first.fetch(url, init);
+    return await ask(first);
   } catch (error) {
     refuseOverload(error);
     if (!repeatable) throw lost();
@@ -120,7 +128,7 @@ async function ask(
   const stub = await another();
   if (stub === null) throw unknownCluster();
   try {
-    return await stub.fetch(url, init);
+    return await ask(stub);
   } catch (error) {
     refuseOverload(error);
     throw lost();

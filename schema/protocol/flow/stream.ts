@@ -170,7 +170,7 @@ export class Stream {
     const taken = before - this.receiveWindow.held;
     if (taken > 0) {
       this.#sender.consumed(this.#life, taken);
-      this.#sender.touched(this);
+      if (this.#life === this.#sender.life) this.#sender.touched(this);
     }
     if (credit > 0 && !this.remoteEnded && !this.gone)
       this.#sender.control(FrameType.WINDOW, this.sequence, encodeCredit(credit));

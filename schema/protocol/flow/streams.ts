@@ -138,7 +138,7 @@ export class Streams {
   }
 
   #tune(): void {
-    if (this.#now !== null) this.#tuning = new Tuning(this.#now, this.#local.sessionWindow * GROWTH_PART);
+    if (this.#now !== null) this.#tuning = new Tuning(this.#now, this.#local.sessionWindow * GROWTH_PART, this.#tuning);
   }
 }
 

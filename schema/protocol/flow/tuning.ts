@@ -17,10 +17,11 @@ export class Tuning {
   /** The least that was seen: the others were longer for some other reason. */
   #roundTripMs = Number.POSITIVE_INFINITY;
 
-  /** @param now ms, from any beginning. @param room octets by which all windows together may grow. */
-  constructor(now: () => number, room: number) {
+  /** @param now ms, from any beginning. @param room octets by which all windows together may grow. @param before of the incarnation before: the line is the same. */
+  constructor(now: () => number, room: number, before: Tuning | null = null) {
     this.now = now;
     this.#room = room;
+    if (before !== null) this.#roundTripMs = before.#roundTripMs;
   }
 
   /** Octets by which windows may still grow. */

@@ -25,7 +25,7 @@ export class SendWindow {
  */
 export class ReceiveWindow {
   readonly #least: number;
-  readonly #tuning: Tuning | null;
+  #tuning: Tuning | null;
   #size: number;
   /** What the size is on its way to. */
   #target: number;
@@ -84,9 +84,10 @@ export class ReceiveWindow {
     this.#open += credit;
     return credit;
   }
-  /** The stream is over: what the window had grown by is others' to take. */
+  /** The stream is over: what the window had grown by is others' to take, and it grows no more, though what it holds may still be consumed. */
   release(): void {
     this.#tuning?.give(this.#size - this.#least);
+    this.#tuning = null;
     this.#size = this.#least;
     this.#target = this.#least;
   }

@@ -133,13 +133,12 @@ function onLines(stream: Readable, take: (text: string) => void): void {
   });
 }
 
-/** One of these stands in a line that a person should hear of: inside the message itself quotes are escaped. */
-const FOR_A_PERSON = /"level":"(?:warn|error)"/;
+/** Stands in a line that a person should hear of (inside the message itself quotes are escaped), or begins one that is not workerd's JSON. */
+const FOR_A_PERSON = /"level":"(?:warn|error)"|^[^{]|\n[^{]/;
 
 /** There is a line for each request: lines that say nothing to a person are not taken apart, and are one entry together. */
 function readLines(text: string, isStderr: boolean): LogEntry[] {
-  if (!isStderr && text.startsWith('{') && !FOR_A_PERSON.test(text))
-    return [{ line: text, level: 'log', message: text }];
+  if (!isStderr && !FOR_A_PERSON.test(text)) return [{ line: text, level: 'log', message: text }];
   return text.split('\n').map((line) => readLine(line, isStderr));
 }
 

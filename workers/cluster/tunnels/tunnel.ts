@@ -134,7 +134,7 @@ export class Tunnel implements Presence {
     this.#receivedAt = now;
     this.#counters.received(message.byteLength);
     this.#session.receive(new Uint8Array(message));
-    if (this.#session.congested) this.#relief ??= setTimeout(() => this.#relieve(), RELIEF_CHECK_MS);
+    if (!this.#ended && this.#session.congested) this.#relief ??= setTimeout(() => this.#relieve(), RELIEF_CHECK_MS);
     this.#idle();
   }
 
