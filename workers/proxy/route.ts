@@ -115,12 +115,12 @@ async function ask(
   // Without the request's signal: a client that goes away ends this invocation, and with it what it asked the object.
   const init = { method, headers, body, redirect: 'manual' } as const;
   // A GET with a length, be it 0, has a body here, which only a request made of a request may have.
-  const ask = (stub: DurableObjectStub<Cluster>): Promise<Response> =>
+  const send = (stub: DurableObjectStub<Cluster>): Promise<Response> =>
     body !== null && WITHOUT_CONTENT.has(method)
       ? stub.fetch(new Request(request, { headers, redirect: 'manual' }))
       : stub.fetch(url, init);
   try {
-    return await ask(first);
+    return await send(first);
   } catch (error) {
     refuseOverload(error);
     if (!repeatable) throw lost();
@@ -128,7 +128,7 @@ async function ask(
   const stub = await another();
   if (stub === null) throw unknownCluster();
   try {
-    return await ask(stub);
+    return await send(stub);
   } catch (error) {
     refuseOverload(error);
     throw lost();
