@@ -116,7 +116,7 @@ export const HELLO_TIMEOUT_MS = 10_000;
  * A stream's owner is told to wait when this much of it is queued to be sent: what a watch has to say at once should be out of the API server's hands, which ends a watcher
  * that does not take its events (`apiserver/pkg/storage/cacher`, "Forcing watcher close due to unresponsiveness") …
  */
-export const STREAM_QUEUE_HIGH = 256 * 1024;
+export const STREAM_QUEUE_HIGH = 128 * 1024;
 /** … and to go on below this. */
 export const STREAM_QUEUE_LOW = 64 * 1024;
 /** So much a stream may always have queued, however much the others have: what nobody reads must not keep the rest from being written. With 2,048 streams: 32 MiB. */

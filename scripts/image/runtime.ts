@@ -9,6 +9,9 @@ export const NODE_FLAGS: readonly string[] = [
   // undici parses HTTP in WebAssembly, which V8 by default optimises after three or four answers. That takes 28 MiB for a moment, of which malloc keeps 10: worth it for an
   // agent that is busy, so after some hundreds of answers. The unit is octets of code executed, about; the default is 13,000,000.
   '--wasm-tiering-budget=2000000000',
+  // Buffers of what went through are freed by this thread and not by one beside it, which would stand in line for the one malloc arena with it: downloads take 1.5 ms of processor time for a megabyte
+  // instead of 2.5, and what stays resident after load is a tenth less.
+  '--no-concurrent-array-buffer-sweeping',
 ];
 
 /**
