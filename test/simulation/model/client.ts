@@ -127,7 +127,11 @@ export class Client {
       throw error;
     }
     await this.#pause(manners.latencyMs);
-    if (this.outcome !== null) return;
+    if (this.outcome !== null) {
+      // The 101 finds nobody: what the runtime then tells the one who made it.
+      this.#plane.event(() => response.webSocket?.emit('close', { code: 1006, reason: '' }));
+      return;
+    }
     this.status = response.status;
     this.progressAt = this.#clock.now;
     if (response.webSocket !== null) await this.#talk(response.webSocket);
