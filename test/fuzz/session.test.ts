@@ -21,5 +21,5 @@ test.each(['plane', 'agent'] as const)(
       expect.arrayContaining(['none', 'PROTOCOL_ERROR', 'UNKNOWN_FRAME', 'FLOW_CONTROL']),
     );
   },
-  120_000,
+  600_000,
 );
