@@ -8,26 +8,55 @@ export function loggablePath(path: string): string {
   return redact(path);
 }
 
-/** What is said about one request. No field may hold a token, a header or a body. */
-export interface RequestLine {
+/** What is known of a request before it is answered. No field may hold a token, a header or a body. */
+export interface RequestStart {
   readonly requestId: string;
   readonly method: string;
   /** As {@link loggablePath} made it. */
   readonly path: string;
-  readonly status: number;
-  readonly milliseconds: number;
   readonly user?: string;
   readonly cluster?: string;
   /** W3C Trace Context: of the caller's trace, or of one that began here. */
   readonly traceId?: string;
+}
+
+/** What became of a request. */
+export interface RequestOutcome {
+  readonly status: number;
+  readonly milliseconds: number;
   readonly code?: string;
   /** For an unexpected failure: what it said and where. */
   readonly error?: string;
 }
 
+/** The first part of a request's line, as {@link beginLine} wrote it. */
+export interface BegunLine {
+  /** Members of a JSON object, without its braces. */
+  readonly members: string;
+}
+
+/** Writes the part of a line that can be written while the request is under way, so that its answer need not wait for it. */
+export function beginLine(start: RequestStart): BegunLine {
+  return { members: JSON.stringify(start).slice(1, -1) };
+}
+
 /** One JSON line for each request; at level `error` where the plane itself failed, and not the cluster that answers. */
-export function logRequest(line: RequestLine): void {
-  write({ level: line.code !== undefined && line.status >= 500 ? 'error' : 'info', message: 'request', ...line });
+export function endLine({ members }: BegunLine, outcome: RequestOutcome): void {
+  const level = outcome.code !== undefined && outcome.status >= 500 ? 'error' : 'info';
+  const time = new Date().toISOString();
+  console.log(
+    `{"time":"${time}","level":"${level}","message":"request",${members},${JSON.stringify(outcome).slice(1)}`,
+  );
+}
+
+/** Both parts at once. */
+export function logRequest({ status, milliseconds, code, error, ...start }: RequestStart & RequestOutcome): void {
+  endLine(beginLine(start), {
+    status,
+    milliseconds,
+    ...(code === undefined ? {} : { code }),
+    ...(error === undefined ? {} : { error }),
+  });
 }
 
 /** One JSON line about something that no request stands for. */

@@ -12,7 +12,7 @@ import { bundleWorker } from './runtime/bundle.ts';
 import { migrate } from './runtime/database.ts';
 import { LogFile } from './runtime/log-file.ts';
 import { Supervisor, endOrphan } from './runtime/supervisor.ts';
-import type { LogEntry } from './runtime/workerd.ts';
+import { type LogEntry, readLines } from './runtime/workerd.ts';
 import { planeConfig } from './runtime/workerd-config.ts';
 import type { WorkerManifest } from './runtime/wrangler.ts';
 import { readManifest } from './runtime/wrangler.ts';
@@ -114,10 +114,12 @@ async function startIn(dir: DataDir, options: PlaneOptions): Promise<Plane> {
   let certificate = await readCertificate();
 
   const logFile = new LogFile(join(dir.logs, 'workerd.log'));
-  const log = ({ line, level, message }: LogEntry): void => {
-    logFile.append(line);
-    if (level === 'warn' || level === 'error') options.say?.(`${level}: ${message}`);
-  };
+  const log = ({ line }: LogEntry): void => logFile.append(line);
+  const unfollow = logFile.follow((lines) => {
+    for (const { level, message } of readLines(lines, false)) {
+      if (level === 'warn' || level === 'error') options.say?.(`${level}: ${message}`);
+    }
+  });
   for (const { binding, migrations } of manifest.databases) {
     await migrate({ folder: dir.d1, binding, migrations, log });
   }
@@ -145,7 +147,7 @@ async function startIn(dir: DataDir, options: PlaneOptions): Promise<Plane> {
     );
   await configure(certificate);
 
-  const supervisor = new Supervisor({ config, sockets: ['https'], log, pidFile });
+  const supervisor = new Supervisor({ config, sockets: ['https'], log, stdout: logFile.descriptor, pidFile });
   await supervisor.start();
   const renewal = setInterval(() => {
     if (!certificate.needsRenewal()) return;
@@ -187,6 +189,7 @@ async function startIn(dir: DataDir, options: PlaneOptions): Promise<Plane> {
     async stop(atOnce) {
       clearInterval(renewal);
       await supervisor.stop(atOnce);
+      unfollow();
       dir.release();
     },
   };

@@ -7,7 +7,7 @@ import { REQUEST_ID_HEADER } from '../cluster/fields.ts';
 import { clusterObject } from '../cluster/stub.ts';
 import { parseProxyUrl, proxyUrl } from '../cluster/target.ts';
 import type { Config } from '../env.ts';
-import { describeError, log, loggablePath, logRequest } from '../log.ts';
+import { beginLine, type BegunLine, describeError, endLine, log, loggablePath } from '../log.ts';
 import { CODE_HEADER, statusOfError } from '../status.ts';
 import { type HeaderList, scrubbed } from './headers.ts';
 import { answerSpdy, isSpdySession } from './spdy.ts';
@@ -32,7 +32,7 @@ const WITHOUT_CONTENT = new Set(['GET', 'HEAD']);
  */
 export async function proxyRequest(request: Request, env: Env, config: Config, requestId: string): Promise<Response> {
   const started = Date.now();
-  const known: Known = { requestId, trace: traceOf(request.headers.get(TRACEPARENT)), user: null };
+  const known: Known = { requestId, trace: traceOf(request.headers.get(TRACEPARENT)), user: null, line: null };
   let response: Response;
   let failure: unknown;
   try {
@@ -41,7 +41,7 @@ export async function proxyRequest(request: Request, env: Env, config: Config, r
     failure = error;
     response = statusOfError(error, requestId);
   }
-  logProxied(request, response, known, Date.now() - started, failure);
+  logProxied(known.line ?? lineOf(request, known), response, Date.now() - started, failure);
   return response;
 }
 
@@ -51,26 +51,34 @@ interface Known {
   readonly trace: Trace;
   /** Null until its token was read. */
   user: string | null;
+  /** Null until the cluster was asked. */
+  line: BegunLine | null;
+}
+
+function lineOf(request: Request, { requestId, trace, user }: Known): BegunLine {
+  const { cluster, target } = parseProxyUrl(request.url) ?? { cluster: '', target: new URL(request.url).pathname };
+  return beginLine({
+    requestId,
+    traceId: trace.traceId,
+    method: request.method,
+    // Cut off, or one client's address would fill the log; a query may hold a secret.
+    path: loggablePath((target.split('?', 1)[0] ?? '').slice(0, MAX_LOGGED_PATH)),
+    cluster: cluster.slice(0, MAX_LOGGED_CLUSTER),
+    ...(user === null ? {} : { user }),
+  });
 }
 
 /**
  * One line when the head is sent. Not at the end, which a Worker sees only when each piece of the content passes through it; a watch would be in the log when it is over,
  * and one that hangs never.
  */
-function logProxied(request: Request, response: Response, known: Known, milliseconds: number, failure: unknown): void {
-  const { cluster, target } = parseProxyUrl(request.url) ?? { cluster: '', target: new URL(request.url).pathname };
+function logProxied(line: BegunLine, response: Response, milliseconds: number, failure: unknown): void {
+  const { status } = response;
   // Only a refusal has one; asking the headers of every answer makes an object for each.
-  const code = response.status < 400 ? null : response.headers.get(CODE_HEADER);
-  logRequest({
-    requestId: known.requestId,
-    traceId: known.trace.traceId,
-    method: request.method,
-    // Cut off, or one client's address would fill the log; a query may hold a secret.
-    path: loggablePath((target.split('?', 1)[0] ?? '').slice(0, MAX_LOGGED_PATH)),
-    cluster: cluster.slice(0, MAX_LOGGED_CLUSTER),
-    status: response.status,
+  const code = status < 400 ? null : response.headers.get(CODE_HEADER);
+  endLine(line, {
+    status,
     milliseconds,
-    ...(known.user === null ? {} : { user: known.user }),
     ...(code === null ? {} : { code }),
     ...(failure === undefined || failure instanceof OutriderError ? {} : { error: describeError(failure) }),
   });
@@ -96,7 +104,10 @@ async function proxy(request: Request, env: Env, config: Config, known: Known): 
   headers.push([TRACEPARENT, trace.traceparent]);
   // kube-apiserver takes it for the id of its audit event (apiserver/pkg/endpoints/filters/audit_init.go), so that its log can be joined with ours.
   if (!headers.some(([name]) => name === AUDIT_ID_HEADER)) headers.push([AUDIT_ID_HEADER, requestId]);
-  const response = await ask(stub, object, request, headers);
+  const answer = ask(stub, object, request, headers);
+  // The cluster is at work already: what is written now delays nobody.
+  known.line = lineOf(request, known);
+  const response = await answer;
   return isSpdySession(request.method, parsed.target) ? await answerSpdy(response, requestId) : response;
 }
 
