@@ -5,11 +5,13 @@ import { ClusterId, TokenId, UserId } from './ids.ts';
 export const CLUSTER_OWNER_GROUP = 'outrider.dev:cluster-owner';
 /** Every member of a cluster; bound to nothing unless the cluster's owner binds it. */
 export const CLUSTER_MEMBER_GROUP = 'outrider.dev:cluster-member';
-/** The only `system:` group that the plane ever asks for and the agent ever sends. */
+/** Who may look at a cluster and change nothing; the import manifest binds it to what the API server's own `view` role shows, and to what belongs to no namespace. */
+export const CLUSTER_READ_ONLY_GROUP = 'outrider.dev:cluster-read-only';
+/** The only `system:` group that an agent would send. The API server gives it to everybody, so the plane does not ask for it. */
 export const AUTHENTICATED_GROUP = 'system:authenticated';
 
-/** What somebody may be in a cluster: owners are bound to cluster-admin, members to nothing unless the owner binds them. */
-export const Role = z.enum(['owner', 'member']);
+/** What somebody may be in a cluster: owners are bound to cluster-admin, the read-only to seeing, members to nothing unless the owner binds them. Strongest first. */
+export const Role = z.enum(['owner', 'member', 'read-only']);
 export type Role = z.infer<typeof Role>;
 
 const seconds = z.int().min(0);

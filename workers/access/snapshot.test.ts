@@ -20,7 +20,9 @@ test('owners, administrators and members get their groups, and what was taken ba
       person('u-aaaaaaaaaa', { administrator: true }),
       person('u-bbbbbbbbbb', { role: 'owner', not_before: 5 }),
       person('u-cccccccccc', { role: 'member', enabled: false }),
+      person('u-dddddddddd', { role: 'read-only' }),
     ],
+    groups: [{ user_id: 'u-dddddddddd', group_principal: 'github_team://42' }],
     revoked: [{ id: 't-aaaaaaaaaa', expires_at: 77 }],
   });
   expect(AccessSnapshot.parse(snapshot)).toEqual(snapshot);
@@ -28,6 +30,7 @@ test('owners, administrators and members get their groups, and what was taken ba
   expect(snapshot.people['u-aaaaaaaaaa']?.groups).toEqual(owner);
   expect(snapshot.people['u-bbbbbbbbbb']).toMatchObject({ groups: owner, notBefore: 5 });
   expect(snapshot.people['u-cccccccccc']).toMatchObject({ groups: ['outrider.dev:cluster-member'], enabled: false });
+  expect(snapshot.people['u-dddddddddd']?.groups).toEqual(['outrider.dev:cluster-read-only', 'github_team://42']);
   expect(snapshot).toMatchObject({
     version: 9,
     cluster: { agentGeneration: 2 },

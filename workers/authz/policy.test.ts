@@ -27,12 +27,12 @@ const ada: Principal = {
   accessVersion: 5,
 };
 
-test('a person with access is let in as themselves, with their groups and system:authenticated', () => {
+test('a person with access is let in as themselves, with their groups', () => {
   expect(decide(snapshot, ada, GET, NOW)).toEqual({
     allow: true,
     identity: {
       user: 'u-aaaaaaaaaa',
-      groups: ['outrider.dev:cluster-owner', 'system:authenticated'],
+      groups: ['outrider.dev:cluster-owner'],
       username: 'ada',
       token: 't-aaaaaaaaaa',
     },

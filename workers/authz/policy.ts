@@ -1,4 +1,4 @@
-import { AUTHENTICATED_GROUP, type AccessSnapshot, type Person, type Principal } from '#schema/access.ts';
+import type { AccessSnapshot, Person, Principal } from '#schema/access.ts';
 import type { ErrorCode } from '#schema/errors.ts';
 import { refusedToReadOnly, type RequestFacts } from './read-only.ts';
 
@@ -56,7 +56,8 @@ function personOf(snapshot: AccessSnapshot, principal: Principal): Person | unde
 function identityOf(person: Person, principal: Principal): Identity {
   return {
     user: principal.user,
-    groups: [...person.groups, AUTHENTICATED_GROUP],
+    // The API server adds system:authenticated to whoever is impersonated (apiserver/pkg/endpoints/filters/impersonation.go), and authorizes each group that is asked for.
+    groups: person.groups,
     username: person.username,
     token: principal.token,
   };

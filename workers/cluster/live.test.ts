@@ -13,10 +13,11 @@ const ada: Principal = {
   accessVersion: 1,
 };
 const facts = { method: 'GET', target: '/api/v1/pods?watch=true', upgrade: false };
+const identity = { user: ada.user, groups: ['a', 'b'], username: 'ada', token: ada.token };
 const snapshot = (change: Partial<AccessSnapshot>): AccessSnapshot => ({
   version: 2,
   cluster: { id: CLUSTER, name: 'prod', agentGeneration: 1 },
-  people: { [ada.user]: { username: 'ada', enabled: true, groups: [], notBefore: 0 } },
+  people: { [ada.user]: { username: 'ada', enabled: true, groups: ['a', 'b', 'c'], notBefore: 0 } },
   revokedTokens: {},
   ...change,
 });
@@ -24,7 +25,7 @@ const snapshot = (change: Partial<AccessSnapshot>): AccessSnapshot => ({
 function refusals(next: AccessSnapshot): string[] {
   const heard: string[] = [];
   const requests = new LiveRequests();
-  requests.begin(ada, facts).watch((refusal) => heard.push(refusal.code));
+  requests.begin({ principal: ada, facts, identity }).watch((refusal) => heard.push(refusal.code));
   requests.judge(next);
   return heard;
 }
@@ -37,6 +38,11 @@ test.each([
   ['its token is revoked', snapshot({ revokedTokens: { [ada.token]: 2000 } }), 'unauthenticated'],
   ['its person loses access', snapshot({ people: {} }), 'no_access'],
   [
+    'its person loses a group that it was sent with',
+    snapshot({ people: { [ada.user]: { username: 'ada', enabled: true, groups: ['b', 'c'], notBefore: 0 } } }),
+    'no_access',
+  ],
+  [
     'its person is disabled',
     snapshot({ people: { [ada.user]: { username: 'ada', enabled: false, groups: [], notBefore: 0 } } }),
     'unauthenticated',
@@ -47,7 +53,7 @@ test.each([
 
 test('whoever has stopped watching hears nothing', () => {
   const requests = new LiveRequests();
-  const stop = requests.begin(ada, facts).watch(() => expect.unreachable());
+  const stop = requests.begin({ principal: ada, facts, identity }).watch(() => expect.unreachable());
   stop();
   requests.judge(snapshot({ revokedTokens: { [ada.token]: 2000 } }));
   expect(requests.size).toBe(0);

@@ -190,7 +190,7 @@ export class Cluster extends DurableObject<Env> {
     const facts = { method, target, upgrade };
     const identity = await this.#access.authorize(principal, facts);
     const head = requestHead({ method, target, fields: requestFields(headers, identity) });
-    const live = this.#live.begin(principal, facts);
+    const live = this.#live.begin({ principal, facts, identity });
     const outbound = { method, head, body: request.body, signal, requestId, live };
     if (upgrade) {
       const offered = headers.get('sec-websocket-protocol')?.split(',') ?? [];

@@ -10,6 +10,7 @@ import {
 } from '#schema/api/clusters.ts';
 import { registerAgent } from '#schema/api/connect.ts';
 import type { Endpoint } from '#schema/api/endpoint.ts';
+import { deleteGroupRole, listGroupRoles, putGroupRole } from '#schema/api/group-roles.ts';
 import { deleteMember, listMembers, putMember } from '#schema/api/members.ts';
 import {
   createRegistrationToken,
@@ -29,6 +30,7 @@ import {
   handleListClusters,
   handleRenameCluster,
 } from '../api/clusters.ts';
+import { handleDeleteGroupRole, handleListGroupRoles, handlePutGroupRole } from '../api/group-roles.ts';
 import type { Deps, Handler, KnownCaller } from '../api/handler.ts';
 import { handleGetKubeconfig } from '../api/kubeconfig.ts';
 import { handleDeleteMember, handleListMembers, handlePutMember } from '../api/members.ts';
@@ -80,6 +82,9 @@ export const ROUTES: readonly Route[] = [
   route(listMembers, handleListMembers),
   route(putMember, handlePutMember),
   route(deleteMember, handleDeleteMember),
+  route(listGroupRoles, handleListGroupRoles),
+  route(putGroupRole, handlePutGroupRole),
+  route(deleteGroupRole, handleDeleteGroupRole),
   route(listRegistrationTokens, handleListRegistrationTokens),
   route(createRegistrationToken, handleCreateRegistrationToken),
   route(deleteRegistrationToken, handleDeleteRegistrationToken),

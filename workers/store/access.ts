@@ -9,7 +9,7 @@ export type Touched = { readonly cluster: string } | { readonly user: string } |
 
 /**
  * The statements that number a change: the counter rises, and every touched cluster is marked with the new value. A user touches the clusters
- * where they are a member, and all while they are an administrator; so these go before the removal of a user and after the making of one.
+ * where they have a role, and all while they are an administrator; so these go before the removal of a user or of a membership, and after the making of one.
  */
 export function touch(db: D1Database, touched: Touched): D1PreparedStatement[] {
   const bump = db.prepare('UPDATE access_counter SET value = value + 1');
@@ -20,7 +20,7 @@ export function touch(db: D1Database, touched: Touched): D1PreparedStatement[] {
     bump,
     db
       .prepare(
-        `${mark} WHERE id IN (SELECT cluster_id FROM cluster_members WHERE user_id = ?1)
+        `${mark} WHERE id IN (SELECT cluster_id FROM cluster_roles WHERE user_id = ?1)
          OR EXISTS (SELECT 1 FROM users WHERE id = ?1 AND administrator = 1)`,
       )
       .bind(touched.user),

@@ -40,7 +40,7 @@ export async function findCaller(
         `SELECT users.username, users.administrator, users.enabled, users.password_pending, users.not_before,
            tokens.kind, tokens.revoked_at IS NOT NULL AS revoked,
            EXISTS (SELECT 1 FROM clusters WHERE id = ?3) AS cluster_exists,
-           (SELECT role FROM cluster_members WHERE cluster_id = ?3 AND user_id = ?1) AS role
+           (SELECT role FROM cluster_roles WHERE cluster_id = ?3 AND user_id = ?1) AS role
          FROM users LEFT JOIN tokens ON tokens.id = ?2 AND tokens.user_id = users.id
          WHERE users.id = ?1`,
       )

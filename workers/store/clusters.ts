@@ -44,7 +44,7 @@ export async function listClusters(db: D1Database, member: string | null): Promi
       : db
           .prepare(
             `SELECT ${COLUMNS} FROM clusters
-             WHERE id IN (SELECT cluster_id FROM cluster_members WHERE user_id = ?1) ORDER BY name`,
+             WHERE id IN (SELECT cluster_id FROM cluster_roles WHERE user_id = ?1) ORDER BY name`,
           )
           .bind(member);
   return await all(statement, Row);

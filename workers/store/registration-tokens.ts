@@ -45,7 +45,7 @@ const mayMake = ({ by, cluster, at }: { by: string; cluster: string; at: string 
   `EXISTS (SELECT 1 FROM users
      WHERE users.id = ${by} AND users.enabled = 1 AND users.not_before <= ${at}
        AND (users.administrator = 1
-            OR EXISTS (SELECT 1 FROM cluster_members AS m
+            OR EXISTS (SELECT 1 FROM cluster_roles AS m
                        WHERE m.cluster_id = ${cluster} AND m.user_id = users.id AND m.role = 'owner')))`;
 
 /**
@@ -69,17 +69,21 @@ export async function addRegistrationToken(
 }
 
 /**
- * Takes back the tokens that a person could not make any more. Goes into the batch of whatever takes rights from somebody, after it. Who has registered by one of
+ * Takes back the tokens that a person, or anybody for that cluster, could not make any more. Goes into the batch of whatever takes rights from somebody, after it. Who has registered by one of
  * them stays, since that agent is the cluster's and not theirs.
  */
-export function revokeLostRegistrationTokens(db: D1Database, maker: string, now: number): D1PreparedStatement {
+export function revokeLostRegistrationTokens(
+  db: D1Database,
+  whose: string | { readonly cluster: string },
+  now: number,
+): D1PreparedStatement {
   return db
     .prepare(
       `UPDATE registration_tokens SET revoked_at = ?2
-       WHERE created_by = ?1 AND claim IS NULL AND revoked_at IS NULL
+       WHERE ${typeof whose === 'string' ? 'created_by' : 'cluster_id'} = ?1 AND claim IS NULL AND revoked_at IS NULL
          AND NOT ${mayMake({ by: 'created_by', cluster: 'registration_tokens.cluster_id', at: 'registration_tokens.created_at' })}`,
     )
-    .bind(maker, now);
+    .bind(typeof whose === 'string' ? whose : whose.cluster, now);
 }
 
 /** The tokens of a cluster that are good at `now`, newest first. */

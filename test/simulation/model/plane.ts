@@ -23,6 +23,8 @@ export type Inbound = Pick<Outbound, 'method' | 'head' | 'body' | 'signal'> & { 
 
 /** Who dials: nothing of it is checked here. */
 const AGENT = { cluster: 'c-gsimulatedsimulated', publicKey: 'a'.repeat(43), generation: 0 };
+const IDENTITY = { user: 'u-aaaaaaaaaa', groups: [], username: 'ada', token: 't-aaaaaaaaaa' };
+
 const CALLER = {
   user: 'u-simulated2',
   token: 't-simulated2',
@@ -226,7 +228,11 @@ export class Plane {
     const { life } = this;
     this.#clock.domain = life.domain;
     const facts = { method: inbound.method, target: '/', upgrade: inbound.upgrade };
-    const outbound = { ...inbound, requestId: 'r', live: life.live.begin(CALLER, facts) };
+    const outbound = {
+      ...inbound,
+      requestId: 'r',
+      live: life.live.begin({ principal: CALLER, facts, identity: IDENTITY }),
+    };
     const response = inbound.upgrade
       ? await serveUpgrade(life.sockets.pool, { ...outbound, protocols: [] }, life.spill)
       : await serveHttp(life.sockets.pool, outbound);

@@ -100,7 +100,9 @@ const FIN_PATIENCE_MS = 1_000;
 function end(socket: Socket, how: Ending): void {
   if (socket.destroyed) return;
   if (how === 'rst') {
-    socket.resetAndDestroy();
+    // libuv resets no connection of which it has sent the end (`uv_tcp_close_reset`), and Node would then neither close it nor say so.
+    if (socket.writableEnded) socket.destroy();
+    else socket.resetAndDestroy();
     return;
   }
   const late = setTimeout(() => socket.destroy(), FIN_PATIENCE_MS);

@@ -10,6 +10,9 @@ beforeEach(async () => {
 });
 afterEach(async () => await world.end());
 
+/** As the owner of a world is known there. */
+const OWNER = ['outrider.dev:cluster-owner', 'outrider.dev:cluster-member'];
+
 /** Pushes a snapshot, newer than any of the database, that still knows the owner unless `change` says otherwise. */
 async function push(change: Partial<AccessSnapshot>): Promise<void> {
   await (
@@ -17,7 +20,7 @@ async function push(change: Partial<AccessSnapshot>): Promise<void> {
   ).putSnapshot({
     version: 1_000_000,
     cluster: { id: world.id, name: 'prod', agentGeneration: 1 },
-    people: { [world.owner]: { username: 'ada', enabled: true, groups: [], notBefore: 0 } },
+    people: { [world.owner]: { username: 'ada', enabled: true, groups: OWNER, notBefore: 0 } },
     revokedTokens: {},
     ...change,
   });
@@ -25,6 +28,25 @@ async function push(change: Partial<AccessSnapshot>): Promise<void> {
 
 const disabled = (): Partial<AccessSnapshot> => ({
   people: { [world.owner]: { username: 'ada', enabled: false, groups: [], notBefore: 0 } },
+});
+
+// Tried with the comparison of groups taken out of `live.judge`: the watch goes on.
+test('attack: a watch does not outlive the group by which it was let in', async () => {
+  const agent = await world.agent();
+  const asked = world.fetch('/api/v1/secrets?watch=true');
+  const served = await agent.next();
+  served.head(200);
+  served.write('one');
+  const reader = (await asked).body?.getReader();
+  await reader?.read();
+  await push({
+    people: {
+      [world.owner]: { username: 'ada', enabled: true, groups: ['outrider.dev:cluster-member'], notBefore: 0 },
+    },
+  });
+  await expect(reader?.read()).rejects.toThrow('lost a group');
+  expect(await served.wasReset()).toMatchObject({ code: ProtocolCode.CANCELLED });
+  await world.quiet();
 });
 
 // Tried with `live.judge` taken out of `putSnapshot`: the attacks succeed.

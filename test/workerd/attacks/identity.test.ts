@@ -42,7 +42,7 @@ test.each([
 ])('attack: "Connection: %s" drops nothing of the identity (CVE-2021-31999)', async (connection) => {
   const stream = await seen({ connection });
   expect(users(stream)).toEqual([world.owner]);
-  expect(stream.request.fields.filter(([name]) => name === 'impersonate-group')).toHaveLength(3);
+  expect(stream.request.fields.filter(([name]) => name === 'impersonate-group')).toHaveLength(2);
   expect(stream.field('impersonate-extra-outrider.dev%2fusername')).toBe(`name-${world.owner}`);
   expect(stream.field('connection')).toBeNull();
 });
@@ -207,7 +207,6 @@ test('attack: a name that was chosen to forge a field is carried as a value', as
   const stream = await served.next();
   expect(stream.request.fields.filter(([name]) => name === 'impersonate-group').map(([, value]) => value)).toEqual([
     'x',
-    'system:authenticated',
   ]);
   stream.respond(200);
   await asked;

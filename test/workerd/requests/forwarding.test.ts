@@ -206,7 +206,6 @@ describe('header fields of a request', () => {
       ['impersonate-user', world.owner],
       ['impersonate-group', 'outrider.dev:cluster-owner'],
       ['impersonate-group', 'outrider.dev:cluster-member'],
-      ['impersonate-group', 'system:authenticated'],
       ['impersonate-extra-outrider.dev%2fusername', `name-${world.owner}`],
       ['impersonate-extra-outrider.dev%2ftoken', expect.stringMatching(/^t-/)],
     ]);

@@ -43,6 +43,9 @@ test('exactly these objects, the namespace first', async () => {
     'ClusterRole/outrider-manager',
     'ClusterRoleBinding/outrider-manager',
     'ClusterRoleBinding/outrider:cluster-owner',
+    'ClusterRoleBinding/outrider:cluster-view',
+    'ClusterRole/outrider:cluster-read-only',
+    'ClusterRoleBinding/outrider:cluster-read-only',
     'Secret/outrider-agent',
     'Secret/outrider-registration',
     'ConfigMap/outrider-agent',
@@ -77,11 +80,19 @@ test('the manager reads one namespace and one secret by name, and lists nothing'
 
 test('no role has a wildcard or nodes/proxy, and cluster-admin is bound to the owners alone', async () => {
   const all = await objects();
-  for (const object of all) expect(JSON.stringify(object['rules'] ?? '')).not.toMatch(/"\*"|nodes/);
+  for (const object of all) expect(JSON.stringify(object['rules'] ?? '')).not.toMatch(/"\*"|nodes\//);
   const admins = all.filter((object) => object['roleRef']?.name === 'cluster-admin');
   expect(admins.map((object) => object['subjects'])).toEqual([
     [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'Group', name: 'outrider.dev:cluster-owner' }],
   ]);
+});
+
+test('whoever may only look sees what is in namespaces by `view`, and changes nothing anywhere', async () => {
+  const all = await objects();
+  const theirs = all.filter((object) => JSON.stringify(object['subjects'] ?? '').includes('cluster-read-only'));
+  expect(theirs.map((object) => object['roleRef']?.name)).toEqual(['view', 'outrider:cluster-read-only']);
+  const rules = named(all, 'ClusterRole', 'outrider:cluster-read-only')['rules'] as { verbs: string[] }[];
+  expect(new Set(rules.flatMap(({ verbs }) => verbs))).toEqual(new Set(['get', 'list', 'watch']));
 });
 
 test("the agent's own secret has no data, so a second apply leaves its key alone", async () => {

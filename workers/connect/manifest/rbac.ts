@@ -1,4 +1,4 @@
-import { CLUSTER_OWNER_GROUP } from '#schema/access.ts';
+import { CLUSTER_OWNER_GROUP, CLUSTER_READ_ONLY_GROUP } from '#schema/access.ts';
 import { AGENT_ACCOUNT, AGENT_SECRET, MANAGER_ACCOUNT, NAMESPACE, PROXY_ACCOUNT } from '#schema/kube/names.ts';
 import type { YamlDocument } from '../../yaml.ts';
 import { LABELS } from './labels.ts';
@@ -39,7 +39,38 @@ function grant(kind: 'Role' | 'ClusterRole', name: string, comment: string, rule
   ];
 }
 
-/** Accounts, their least roles, and the one binding that gives people rights. */
+/** The role `view` shows what is in namespaces, without secrets; this is the rest that a person who looks at a cluster expects (`kubectl get nodes`, `top`). */
+const READ_ONLY_ROLE = 'outrider:cluster-read-only';
+
+const READ_ONLY_RULES: Rule[] = [
+  {
+    apiGroups: [''],
+    resources: ['nodes', 'namespaces', 'persistentvolumes', 'componentstatuses'],
+    verbs: ['get', 'list', 'watch'],
+  },
+  {
+    apiGroups: ['storage.k8s.io'],
+    resources: ['storageclasses', 'volumeattachments'],
+    verbs: ['get', 'list', 'watch'],
+  },
+  { apiGroups: ['apiextensions.k8s.io'], resources: ['customresourcedefinitions'], verbs: ['get', 'list', 'watch'] },
+  { apiGroups: ['apiregistration.k8s.io'], resources: ['apiservices'], verbs: ['get', 'list', 'watch'] },
+  { apiGroups: ['scheduling.k8s.io'], resources: ['priorityclasses'], verbs: ['get', 'list', 'watch'] },
+  { apiGroups: ['metrics.k8s.io'], resources: ['nodes', 'pods'], verbs: ['get', 'list'] },
+];
+
+const bound = (name: string, role: string, group: string, comment?: string): YamlDocument => ({
+  ...(comment === undefined ? {} : { comment }),
+  value: {
+    apiVersion: `${API}/v1`,
+    kind: 'ClusterRoleBinding',
+    metadata: clusterWide(name),
+    roleRef: { apiGroup: API, kind: 'ClusterRole', name: role },
+    subjects: [{ apiGroup: API, kind: 'Group', name: group }],
+  },
+});
+
+/** Accounts, their least roles, and the bindings that give people rights. */
 export function rbac(): YamlDocument[] {
   return [
     account(
@@ -77,15 +108,26 @@ export function rbac(): YamlDocument[] {
     ...grant('ClusterRole', MANAGER_ACCOUNT, 'The UID of kube-system tells this cluster from every other.', [
       { apiGroups: [''], resources: ['namespaces'], resourceNames: ['kube-system'], verbs: ['get'] },
     ]),
+    bound(
+      'outrider:cluster-owner',
+      'cluster-admin',
+      CLUSTER_OWNER_GROUP,
+      "The plane's owners of this cluster. Take this binding away and they have only what you grant them.",
+    ),
+    bound(
+      'outrider:cluster-view',
+      'view',
+      CLUSTER_READ_ONLY_GROUP,
+      'Whoever may only look: what is in namespaces but secrets, and what belongs to no namespace.',
+    ),
     {
-      comment: "The plane's owners of this cluster. Take this binding away and they have only what you grant them.",
       value: {
         apiVersion: `${API}/v1`,
-        kind: 'ClusterRoleBinding',
-        metadata: clusterWide('outrider:cluster-owner'),
-        roleRef: { apiGroup: API, kind: 'ClusterRole', name: 'cluster-admin' },
-        subjects: [{ apiGroup: API, kind: 'Group', name: CLUSTER_OWNER_GROUP }],
+        kind: 'ClusterRole',
+        metadata: clusterWide(READ_ONLY_ROLE),
+        rules: READ_ONLY_RULES,
       },
     },
+    bound(READ_ONLY_ROLE, READ_ONLY_ROLE, CLUSTER_READ_ONLY_GROUP),
   ];
 }
