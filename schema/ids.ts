@@ -55,6 +55,12 @@ export const ClusterId = z.string().regex(/^c-[gef][a-z2-7]{18}$/);
  */
 export const GroupPrincipal = z.string().regex(/^[a-z][a-z0-9-]{0,31}_(?:group|org|team):\/\/[\x21-\x7e]{1,200}$/);
 
+/** A global role that somebody made, and its being given to somebody (`schema/roles.ts`). */
+export const GlobalRoleId = z.string().regex(/^gr-[a-z2-7]{10}$/);
+export const GlobalRoleBindingId = z.string().regex(/^gb-[a-z2-7]{10}$/);
+
 export const newUserId = (): string => `u-${randomBase32(NAME_LENGTH)}`;
+export const newGlobalRoleId = (): string => `gr-${randomBase32(NAME_LENGTH)}`;
+export const newGlobalRoleBindingId = (): string => `gb-${randomBase32(NAME_LENGTH)}`;
 export const newTokenId = (): string => `t-${randomBase32(NAME_LENGTH)}`;
 export const newRegistrationTokenId = (): string => `r-${randomBase32(NAME_LENGTH)}`;

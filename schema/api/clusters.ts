@@ -36,10 +36,10 @@ export const clusterParams = z.object({ cluster: ClusterId });
 
 export const createCluster = endpoint({
   operation: 'createCluster',
-  summary: 'Add a cluster, to be imported with a registration token',
+  summary: 'Add a cluster, to be imported with a registration token; whoever adds it is its owner',
   method: 'POST',
   path: '/v1/clusters',
-  who: 'administrator',
+  who: 'clusters.create',
   scope: 'anything',
   body: z.strictObject({ name: ClusterName }),
   status: 201,

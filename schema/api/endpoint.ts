@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { ErrorCode } from '../errors.ts';
+import type { Permission } from '../roles.ts';
 
 /**
  * Who may call an endpoint. Administrators are owners of every cluster.
@@ -7,9 +8,10 @@ import type { ErrorCode } from '../errors.ts';
  * - `anyone`: no token is looked at; what the body or path carries is the credential.
  * - `operator`: whoever holds the signing key.
  * - `person`: anybody signed in; they reach what is their own.
+ * - a {@link Permission}: who has it by a global role.
  * - `cluster-member`, `cluster-owner`: by their role in the `{cluster}` of the path. To others the cluster does not exist.
  */
-export type Who = 'anyone' | 'operator' | 'person' | 'administrator' | 'cluster-member' | 'cluster-owner';
+export type Who = 'anyone' | 'operator' | 'person' | 'administrator' | 'cluster-member' | 'cluster-owner' | Permission;
 
 /**
  * What a restricted token may do beside its person's rights. A read-only token `reads`, a token for one cluster reads that cluster, both may ask about their

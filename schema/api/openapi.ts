@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { errorRow, type ErrorCode } from '../errors.ts';
 import type { Endpoint, Who } from './endpoint.ts';
+import { isPermission, type Permission } from '../roles.ts';
 import { Problem } from './problem.ts';
 
 type Json = Record<string, unknown>;
@@ -9,14 +10,18 @@ type Json = Record<string, unknown>;
 const COMMON: readonly ErrorCode[] = ['bad_request', 'invalid', 'too_large', 'internal'];
 
 /** Refusals that come with being known; see {@link Who}. */
-const BY_WHO: Record<Who, readonly ErrorCode[]> = {
+const BY_PERMISSION: readonly ErrorCode[] = ['unauthenticated', 'wrong_scope', 'read_only', 'forbidden'];
+
+const BY_WHO: Record<Exclude<Who, Permission>, readonly ErrorCode[]> = {
   anyone: [],
   operator: ['unauthenticated'],
   person: ['unauthenticated', 'wrong_scope', 'read_only'],
-  administrator: ['unauthenticated', 'wrong_scope', 'read_only', 'forbidden'],
+  administrator: BY_PERMISSION,
   'cluster-member': ['unauthenticated', 'wrong_scope', 'read_only', 'unknown_cluster'],
   'cluster-owner': ['unauthenticated', 'wrong_scope', 'read_only', 'unknown_cluster', 'forbidden'],
 };
+
+const refusalsOf = (who: Who): readonly ErrorCode[] => (isPermission(who) ? BY_PERMISSION : BY_WHO[who]);
 
 function schemaOf(schema: z.ZodType, io: 'input' | 'output'): Json {
   const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io, target: 'draft-2020-12' });
@@ -48,7 +53,7 @@ function success(endpoint: Endpoint): Json {
 /** One response for each status, which names the codes that share it. */
 function refusals(endpoint: Endpoint): Json {
   const byStatus = new Map<number, Set<ErrorCode>>();
-  for (const code of [...endpoint.errors, ...BY_WHO[endpoint.who], ...COMMON]) {
+  for (const code of [...endpoint.errors, ...refusalsOf(endpoint.who), ...COMMON]) {
     const { status } = errorRow(code);
     byStatus.set(status, (byStatus.get(status) ?? new Set()).add(code));
   }

@@ -51,6 +51,7 @@ const caller = (tokenKind: 'session' | 'api' | null): KnownCaller => ({
     tokenRevoked: false,
     clusterExists: true,
     role: 'member',
+    permissions: new Set(),
   },
 });
 

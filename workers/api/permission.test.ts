@@ -28,6 +28,7 @@ const facts = (change: Partial<CallerFacts> = {}): CallerFacts => ({
   tokenRevoked: false,
   clusterExists: true,
   role: null,
+  permissions: new Set(),
   ...change,
 });
 
@@ -53,6 +54,10 @@ test.each<[Who, Partial<CallerFacts>, string]>([
   ['administrator', {}, 'forbidden'],
   ['administrator', { role: 'owner' }, 'forbidden'],
   ['administrator', { administrator: true }, 'ok'],
+  ['users.manage', {}, 'forbidden'],
+  ['users.manage', { role: 'owner' }, 'forbidden'],
+  ['users.manage', { permissions: new Set(['roles.manage', 'clusters.create']) }, 'forbidden'],
+  ['users.manage', { permissions: new Set(['users.manage']) }, 'ok'],
   ['cluster-member', {}, 'unknown_cluster'],
   ['cluster-member', { role: 'member' }, 'ok'],
   ['cluster-member', { role: 'owner' }, 'ok'],

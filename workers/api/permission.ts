@@ -1,6 +1,7 @@
 import type { Principal } from '#schema/access.ts';
 import type { Endpoint, Who } from '#schema/api/endpoint.ts';
 import { OutriderError, unknownCluster } from '#schema/errors.ts';
+import { isPermission, type Permission } from '#schema/roles.ts';
 import { authenticate, bearerToken } from '../authn/bearer.ts';
 import { verifyOperator } from '../authn/operator.ts';
 import type { Config } from '../env.ts';
@@ -19,8 +20,13 @@ export const knowsCluster = ({ clusterExists, administrator, role }: CallerFacts
 /** Null: permitted. */
 type Rule = (facts: CallerFacts) => OutriderError | null;
 
+const needs =
+  (permission: Permission): Rule =>
+  ({ permissions }) =>
+    permissions.has(permission) ? null : refuse('forbidden', `this needs the permission ${permission}`);
+
 /** The table of {@link Who}, for those whom the database knows. */
-const RULES: Record<Exclude<Who, 'anyone' | 'operator'>, Rule> = {
+const RULES: Record<Exclude<Who, 'anyone' | 'operator' | Permission>, Rule> = {
   person: () => null,
   administrator: (facts) => (facts.administrator ? null : refuse('forbidden', 'only administrators may do this')),
   'cluster-member': (facts) => (knowsCluster(facts) ? null : unknownCluster()),
@@ -49,7 +55,7 @@ export function judge(
   const restricted = restriction(endpoint, principal, cluster);
   if (restricted !== null) throw restricted;
   if (endpoint.who === 'anyone' || endpoint.who === 'operator') return;
-  const refusal = RULES[endpoint.who](facts);
+  const refusal = isPermission(endpoint.who) ? needs(endpoint.who)(facts) : RULES[endpoint.who](facts);
   if (refusal !== null) throw refusal;
 }
 

@@ -18,6 +18,15 @@ import {
   listRegistrationTokens,
 } from '#schema/api/registration-tokens.ts';
 import { resetPassword, setUpAdministrator } from '#schema/api/setup.ts';
+import {
+  createGlobalRole,
+  createGlobalRoleBinding,
+  deleteGlobalRole,
+  deleteGlobalRoleBinding,
+  listGlobalRoleBindings,
+  listGlobalRoles,
+  updateGlobalRole,
+} from '#schema/api/roles.ts';
 import { createToken, deleteToken, getKubeconfig, listTokens } from '#schema/api/tokens.ts';
 import { createUser, deleteUser, getUser, listUsers, updateUser } from '#schema/api/users.ts';
 import { handleSignIn, handleWhoAmI } from '../api/auth.ts';
@@ -30,6 +39,15 @@ import {
   handleListClusters,
   handleRenameCluster,
 } from '../api/clusters.ts';
+import {
+  handleCreateGlobalRole,
+  handleCreateGlobalRoleBinding,
+  handleDeleteGlobalRole,
+  handleDeleteGlobalRoleBinding,
+  handleListGlobalRoleBindings,
+  handleListGlobalRoles,
+  handleUpdateGlobalRole,
+} from '../api/global-roles.ts';
 import { handleDeleteGroupRole, handleListGroupRoles, handlePutGroupRole } from '../api/group-roles.ts';
 import type { Deps, Handler, KnownCaller } from '../api/handler.ts';
 import { handleGetKubeconfig } from '../api/kubeconfig.ts';
@@ -85,6 +103,13 @@ export const ROUTES: readonly Route[] = [
   route(listGroupRoles, handleListGroupRoles),
   route(putGroupRole, handlePutGroupRole),
   route(deleteGroupRole, handleDeleteGroupRole),
+  route(listGlobalRoles, handleListGlobalRoles),
+  route(createGlobalRole, handleCreateGlobalRole),
+  route(updateGlobalRole, handleUpdateGlobalRole),
+  route(deleteGlobalRole, handleDeleteGlobalRole),
+  route(listGlobalRoleBindings, handleListGlobalRoleBindings),
+  route(createGlobalRoleBinding, handleCreateGlobalRoleBinding),
+  route(deleteGlobalRoleBinding, handleDeleteGlobalRoleBinding),
   route(listRegistrationTokens, handleListRegistrationTokens),
   route(createRegistrationToken, handleCreateRegistrationToken),
   route(deleteRegistrationToken, handleDeleteRegistrationToken),

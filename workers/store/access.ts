@@ -5,7 +5,7 @@
 export type Commit = (statements: D1PreparedStatement[]) => Promise<D1Result[]>;
 
 /** Which clusters' snapshots a change makes old. */
-export type Touched = { readonly cluster: string } | { readonly user: string } | 'none';
+export type Touched = { readonly cluster: string } | { readonly user: string } | 'every cluster' | 'none';
 
 /**
  * The statements that number a change: the counter rises, and every touched cluster is marked with the new value. A user touches the clusters
@@ -15,13 +15,14 @@ export function touch(db: D1Database, touched: Touched): D1PreparedStatement[] {
   const bump = db.prepare('UPDATE access_counter SET value = value + 1');
   if (touched === 'none') return [bump];
   const mark = 'UPDATE clusters SET access_version = (SELECT value FROM access_counter)';
+  if (touched === 'every cluster') return [bump, db.prepare(mark)];
   if ('cluster' in touched) return [bump, db.prepare(`${mark} WHERE id = ?1`).bind(touched.cluster)];
   return [
     bump,
     db
       .prepare(
         `${mark} WHERE id IN (SELECT cluster_id FROM cluster_roles WHERE user_id = ?1)
-         OR EXISTS (SELECT 1 FROM users WHERE id = ?1 AND administrator = 1)`,
+         OR EXISTS (SELECT 1 FROM administrators WHERE user_id = ?1)`,
       )
       .bind(touched.user),
   ];

@@ -1,7 +1,16 @@
 import { z } from 'zod';
 import { Role } from '#schema/access.ts';
 import { TokenKind } from '#schema/api/tokens.ts';
+import { builtInRole, type Permission, PERMISSIONS } from '#schema/roles.ts';
+import { Permissions } from './global-roles.ts';
 import { first, Flag } from './rows.ts';
+
+/** Pairs of a role's id and, where it was made, the JSON of its permissions. */
+const GlobalRoles = z
+  .string()
+  .transform((text): unknown => JSON.parse(text))
+  .pipe(z.array(z.tuple([z.string(), Permissions.nullable()])))
+  .transform((roles) => roles.flatMap(([id, made]) => made ?? builtInRole(id)?.permissions ?? []));
 
 const Row = z.object({
   username: z.string(),
@@ -13,6 +22,7 @@ const Row = z.object({
   revoked: Flag,
   cluster_exists: Flag,
   role: Role.nullable(),
+  global_roles: GlobalRoles,
 });
 
 /** What the database says about the bearer of a token and, where one is asked about, their role in a cluster. */
@@ -27,6 +37,8 @@ export interface CallerFacts {
   readonly tokenRevoked: boolean;
   readonly clusterExists: boolean;
   readonly role: Role | null;
+  /** By global roles, all for administrators. */
+  readonly permissions: ReadonlySet<Permission>;
 }
 
 /** One read for each management request. Null: there is no such person. */
@@ -37,9 +49,12 @@ export async function findCaller(
   const row = await first(
     db
       .prepare(
-        `SELECT users.username, users.administrator, users.enabled, users.password_pending, users.not_before,
+        `SELECT users.username, users.id IN (SELECT user_id FROM administrators) AS administrator, users.enabled, users.password_pending, users.not_before,
            tokens.kind, tokens.revoked_at IS NOT NULL AS revoked,
            EXISTS (SELECT 1 FROM clusters WHERE id = ?3) AS cluster_exists,
+           (SELECT json_group_array(json_array(own.role, made.permissions))
+            FROM user_global_roles AS own LEFT JOIN global_roles AS made ON made.id = own.role
+            WHERE own.user_id = ?1) AS global_roles,
            (SELECT role FROM cluster_roles WHERE cluster_id = ?3 AND user_id = ?1) AS role
          FROM users LEFT JOIN tokens ON tokens.id = ?2 AND tokens.user_id = users.id
          WHERE users.id = ?1`,
@@ -58,5 +73,6 @@ export async function findCaller(
     tokenRevoked: row.revoked,
     clusterExists: row.cluster_exists,
     role: row.role,
+    permissions: new Set(row.administrator ? PERMISSIONS : row.global_roles),
   };
 }

@@ -58,19 +58,27 @@ export async function findClusterByUid(db: D1Database, kubeSystemUid: string): P
   return await first(db.prepare(`SELECT ${COLUMNS} FROM clusters WHERE kube_system_uid = ?1`).bind(kubeSystemUid), Row);
 }
 
-/** Adds a cluster that nobody has joined yet: its snapshot is pulled at its first connection. False: the name is taken. */
+/** Adds a cluster that nobody has joined yet, with whoever adds it as its owner: its snapshot is pulled at its first connection. False: the name is taken. */
 export async function addCluster(
   db: D1Database,
   cluster: { id: string; name: string; createdAt: number; createdBy: string },
 ): Promise<boolean> {
   try {
-    await db
-      .prepare(
-        `INSERT INTO clusters (id, name, created_at, created_by, access_version, delivered_version, agent_generation)
-         SELECT ?1, ?2, ?3, ?4, value, 0, 0 FROM access_counter`,
-      )
-      .bind(cluster.id, cluster.name, cluster.createdAt, cluster.createdBy)
-      .run();
+    await db.batch([
+      db
+        .prepare(
+          `INSERT INTO clusters (id, name, created_at, created_by, access_version, delivered_version, agent_generation)
+           SELECT ?1, ?2, ?3, ?4, value, 0, 0 FROM access_counter`,
+        )
+        .bind(cluster.id, cluster.name, cluster.createdAt, cluster.createdBy),
+      // Administrators are owners anyway, and would stay members when they are administrators no more.
+      db
+        .prepare(
+          `INSERT INTO cluster_members (cluster_id, user_id, role, created_at) SELECT ?1, id, 'owner', ?3 FROM users
+           WHERE id = ?2 AND id NOT IN (SELECT user_id FROM administrators)`,
+        )
+        .bind(cluster.id, cluster.createdBy, cluster.createdAt),
+    ]);
     return true;
   } catch (error) {
     if (isDuplicate(error, 'clusters.name')) return false;

@@ -44,7 +44,7 @@ const SELECT = `SELECT t.id, t.cluster_id, clusters.name AS cluster_name, t.crea
 const mayMake = ({ by, cluster, at }: { by: string; cluster: string; at: string }): string =>
   `EXISTS (SELECT 1 FROM users
      WHERE users.id = ${by} AND users.enabled = 1 AND users.not_before <= ${at}
-       AND (users.administrator = 1
+       AND (users.id IN (SELECT user_id FROM administrators)
             OR EXISTS (SELECT 1 FROM cluster_roles AS m
                        WHERE m.cluster_id = ${cluster} AND m.user_id = users.id AND m.role = 'owner')))`;
 

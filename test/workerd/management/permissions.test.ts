@@ -1,6 +1,7 @@
 import { beforeAll, expect, test } from 'vitest';
 import type { Endpoint, Who } from '#schema/api/endpoint.ts';
-import { newRegistrationTokenId, newTokenId, newUserId } from '#schema/ids.ts';
+import { BUILT_IN_ROLES, type BuiltInRole, isPermission, type Permission } from '#schema/roles.ts';
+import { newGlobalRoleBindingId, newGlobalRoleId, newRegistrationTokenId, newTokenId, newUserId } from '#schema/ids.ts';
 import { ROUTES } from '#workers/http/routes.ts';
 import { ask, cluster, member, operatorToken, outcome, person, tokenFor } from './client.ts';
 
@@ -14,7 +15,11 @@ type Caller =
   | 'operator'
   | 'readOnly'
   | 'scoped'
-  | 'elsewhere';
+  | 'elsewhere'
+  | BuiltInRole;
+
+/** Every role that a plane has; `administrator` is a caller by the account's mark, too, and tried as that. */
+const ROLES = (Object.keys(BUILT_IN_ROLES) as BuiltInRole[]).filter((role) => role !== 'administrator');
 
 const tokens = new Map<Caller, string | undefined>();
 let target: string;
@@ -34,12 +39,20 @@ beforeAll(async () => {
   tokens.set('scoped', await tokenFor(administrator, { cluster: target }));
   tokens.set('elsewhere', await tokenFor(administrator, { cluster: other }));
   tokens.set('operator', await operatorToken());
+  for (const role of ROLES) {
+    const id = await person();
+    const body = { role, user: id };
+    expect((await ask('POST /v1/global-role-bindings', { token: tokens.get('administrator'), body })).status).toBe(201);
+    tokens.set(role, await tokenFor(id));
+  }
 });
 
 /** `in`: the request got past permission, whatever became of it. */
 type Verdict = 'in' | 'unauthenticated' | 'forbidden' | 'unknown_cluster' | 'read_only' | 'wrong_scope';
 
-const PEOPLE: Record<Who, Record<Exclude<Caller, 'readOnly' | 'scoped' | 'elsewhere'>, Verdict>> = {
+type Plain = Exclude<Caller, 'readOnly' | 'scoped' | 'elsewhere' | Exclude<BuiltInRole, 'administrator'>>;
+
+const PEOPLE: Record<Exclude<Who, Permission>, Record<Plain, Verdict>> = {
   anyone: { nobody: 'in', person: 'in', member: 'in', owner: 'in', administrator: 'in', operator: 'in' },
   operator: {
     nobody: 'unauthenticated',
@@ -83,8 +96,16 @@ const PEOPLE: Record<Who, Record<Exclude<Caller, 'readOnly' | 'scoped' | 'elsewh
   },
 };
 
+const isRole = (caller: Caller): caller is Exclude<BuiltInRole, 'administrator'> =>
+  (ROLES as readonly string[]).includes(caller);
+
 function expected({ who, scope, path }: Endpoint, caller: Caller): Verdict {
-  if (caller !== 'readOnly' && caller !== 'scoped' && caller !== 'elsewhere') return PEOPLE[who][caller];
+  if (caller !== 'readOnly' && caller !== 'scoped' && caller !== 'elsewhere') {
+    if (!isPermission(who)) return PEOPLE[who][isRole(caller) ? 'person' : caller];
+    if (caller === 'administrator') return 'in';
+    if (isRole(caller)) return new Set<Permission>(BUILT_IN_ROLES[caller].permissions).has(who) ? 'in' : 'forbidden';
+    return caller === 'nobody' || caller === 'operator' ? 'unauthenticated' : 'forbidden';
+  }
   if (who === 'anyone') return 'in';
   if (who === 'operator') return 'unauthenticated';
   if (scope === 'self') return 'in';
@@ -98,6 +119,8 @@ const concrete = (path: string): string =>
     .replace('{cluster}', target)
     .replace('{user}', newUserId())
     .replace('{token}', newTokenId())
+    .replace('{role}', newGlobalRoleId())
+    .replace('{binding}', newGlobalRoleBindingId())
     .replace('{registrationToken}', newRegistrationTokenId());
 
 const REFUSALS = new Set(['unauthenticated', 'forbidden', 'unknown_cluster', 'read_only', 'wrong_scope']);
@@ -112,6 +135,7 @@ const callers: Caller[] = [
   'readOnly',
   'scoped',
   'elsewhere',
+  ...ROLES,
 ];
 
 /** What would end the world for the rows after it goes last. */

@@ -265,7 +265,7 @@ test('a name that hostile hands wrote into the database stays one text in the ma
   const name = 'a"\n---\nkind: ClusterRoleBinding\nmetadata: {name: evil}';
   const answer = await ask(`GET /import/${await registrationToken(await cluster(name))}.yaml`);
   const documents = [...parseAllDocuments(answer.text)].map((document) => document.toJS());
-  expect(documents).toHaveLength(18);
+  expect(documents).toHaveLength(21);
   expect(documents[0].metadata.annotations['outrider.dev/cluster-name']).toBe(name);
 });
 
