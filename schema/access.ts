@@ -3,7 +3,7 @@ import { ClusterId, TokenId, UserId } from './ids.ts';
 
 /** The group that the import manifest binds to cluster-admin (`design.md` §2). */
 export const CLUSTER_OWNER_GROUP = 'outrider.dev:cluster-owner';
-/** Every member of a cluster; bound to nothing unless the cluster's owner binds it. */
+/** The members of a cluster who are not its owners; bound to nothing unless the owner binds it. */
 export const CLUSTER_MEMBER_GROUP = 'outrider.dev:cluster-member';
 /** Who may look at a cluster and change nothing; the import manifest binds it to what the API server's own `view` role shows, and to what belongs to no namespace. */
 export const CLUSTER_READ_ONLY_GROUP = 'outrider.dev:cluster-read-only';

@@ -140,7 +140,7 @@ async function start(
   }
 
   const username = 'admin';
-  const groups = ['outrider.dev:cluster-owner', 'outrider.dev:cluster-member'];
+  const groups = ['outrider.dev:cluster-owner'];
   const owner = await withKubeconfigs(home, { id: administratorId, username, groups, api });
   return {
     dir,

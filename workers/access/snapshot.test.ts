@@ -26,7 +26,7 @@ test('owners, administrators and members get their groups, and what was taken ba
     revoked: [{ id: 't-aaaaaaaaaa', expires_at: 77 }],
   });
   expect(AccessSnapshot.parse(snapshot)).toEqual(snapshot);
-  const owner = ['outrider.dev:cluster-owner', 'outrider.dev:cluster-member'];
+  const owner = ['outrider.dev:cluster-owner'];
   expect(snapshot.people['u-aaaaaaaaaa']?.groups).toEqual(owner);
   expect(snapshot.people['u-bbbbbbbbbb']).toMatchObject({ groups: owner, notBefore: 5 });
   expect(snapshot.people['u-cccccccccc']).toMatchObject({ groups: ['outrider.dev:cluster-member'], enabled: false });

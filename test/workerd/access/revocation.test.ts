@@ -11,7 +11,7 @@ beforeEach(async () => {
 afterEach(async () => await world.end());
 
 /** As the owner of a world is known there. */
-const OWNER = ['outrider.dev:cluster-owner', 'outrider.dev:cluster-member'];
+const OWNER = ['outrider.dev:cluster-owner'];
 
 /** Pushes a snapshot, newer than any of the database, that still knows the owner unless `change` says otherwise. */
 async function push(change: Partial<AccessSnapshot>): Promise<void> {

@@ -205,7 +205,6 @@ describe('header fields of a request', () => {
     expect(identity).toEqual([
       ['impersonate-user', world.owner],
       ['impersonate-group', 'outrider.dev:cluster-owner'],
-      ['impersonate-group', 'outrider.dev:cluster-member'],
       ['impersonate-extra-outrider.dev%2fusername', `name-${world.owner}`],
       ['impersonate-extra-outrider.dev%2ftoken', expect.stringMatching(/^t-/)],
     ]);
