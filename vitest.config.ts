@@ -12,7 +12,11 @@ Object.assign(process.env, secrets);
 const workerd = () =>
   cloudflareTest(async () => ({
     wrangler: { configPath: './wrangler.toml' },
-    miniflare: { bindings: { ...secrets, MIGRATIONS: await readD1Migrations('migrations') } },
+    miniflare: {
+      bindings: { ...secrets, MIGRATIONS: await readD1Migrations('migrations') },
+      // A deployment may leave it out.
+      r2Buckets: ['AUDIT_BUCKET'],
+    },
   }));
 
 /** A busy machine is no failure. */

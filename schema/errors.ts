@@ -56,6 +56,8 @@ export const ERRORS = {
     reason: 'InternalError',
     title: 'The agent answered with something that is not HTTP',
   },
+  /** What was asked for may have been done, and nobody would find out by whom. */
+  audit_unavailable: { status: 503, reason: 'ServiceUnavailable', title: 'The audit log cannot be written' },
   internal: { status: 500, reason: 'InternalError', title: 'Internal error' },
 } as const satisfies Record<string, ErrorRow>;
 

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { plain } from './audit/redact.ts';
 
 /** RFC 4648 §6 in lower case, without padding: names that people read aloud and that DNS labels allow. */
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
@@ -39,15 +40,15 @@ export function randomBase32(length: number): string {
 /** Ten characters, 50 bits: no two of a deployment's few thousand people, tokens or rows meet. */
 const NAME_LENGTH = 10;
 
-export const UserId = z.string().regex(/^u-[a-z2-7]{10}$/);
-export const TokenId = z.string().regex(/^t-[a-z2-7]{10}$/);
+export const UserId = plain(z.string().regex(/^u-[a-z2-7]{10}$/));
+export const TokenId = plain(z.string().regex(/^t-[a-z2-7]{10}$/));
 export const RegistrationTokenId = z.string().regex(/^r-[a-z2-7]{10}$/);
 
 /**
  * `c-`, a jurisdiction (`g` global, `e` European Union, `f` FedRAMP: Durable Objects "data location"), ten random characters, eight of a MAC.
  * The MAC is checked before an object is named after the id, so that a guessed id creates nothing (`workers/cluster/stub.ts`).
  */
-export const ClusterId = z.string().regex(/^c-[gef][a-z2-7]{18}$/);
+export const ClusterId = plain(z.string().regex(/^c-[gef][a-z2-7]{18}$/));
 
 /**
  * A group as some provider knows it: the provider's id, what kind of group it is there, and its id there, percent-encoded where that is not plain. It is the name by which a

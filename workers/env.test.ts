@@ -54,6 +54,9 @@ const bad: [string, Partial<RawConfig>][] = [
   ['SIGNING_KEYS', { SIGNING_KEYS: JSON.stringify([{ ...jwk('a'), kid: undefined }]) }],
   ['SIGNING_KEYS', { SIGNING_KEYS: JSON.stringify([jwk('same'), jwk('same')]) }],
   ['CLUSTER_ID_KEY', { CLUSTER_ID_KEY: randomBytes(16).toString('base64url') }],
+  ['AUDIT_LEVEL', { AUDIT_LEVEL: 'RequestResponse' }],
+  ['AUDIT_WINDOW_DAYS', { AUDIT_WINDOW_DAYS: '00.5' }],
+  ['AUDIT_WINDOW_ROWS', { AUDIT_WINDOW_ROWS: '-1000' }],
 ];
 
 test.each(bad)('a bad %s is one line that names it and not its value: %o', async (name, change) => {

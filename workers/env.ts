@@ -1,5 +1,6 @@
 import { base64url } from 'jose';
 import { z } from 'zod';
+import { AuditLevel } from '#schema/audit/event.ts';
 
 /** One key of the plane. The first of {@link Config.signingKeys} signs; all verify, so a key can be retired without a sign-out. */
 export interface SigningKey {
@@ -19,10 +20,17 @@ export interface Config {
   readonly clusterIdKey: CryptoKey;
   /** Image reference of the agent. */
   readonly agentImage: string;
+  readonly audit: {
+    /** None: nothing is written down. Request: of calls to the plane itself also what they sent, redacted. */
+    readonly level: AuditLevel;
+    /** What stays in the database. */
+    readonly window: { readonly days: number; readonly rows: number };
+  };
 }
 
 /** The strings of wrangler.toml that {@link readConfig} checks. */
-export type RawConfig = Pick<Env, 'PUBLIC_URL' | 'PUBLIC_CA' | 'AGENT_IMAGE' | 'SIGNING_KEYS' | 'CLUSTER_ID_KEY'>;
+export type RawConfig = Pick<Env, 'PUBLIC_URL' | 'PUBLIC_CA' | 'AGENT_IMAGE' | 'SIGNING_KEYS' | 'CLUSTER_ID_KEY'> &
+  Partial<Record<'AUDIT_LEVEL' | 'AUDIT_WINDOW_DAYS' | 'AUDIT_WINDOW_ROWS', string>>;
 
 /** A value of the environment is not usable. Names the variable, never its value. */
 class ConfigError extends Error {
@@ -45,6 +53,13 @@ const Jwk = z.object({
 /** More keys than a rotation ever needs at once. */
 const MAX_SIGNING_KEYS = 16;
 
+const whole = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/, 'a number is expected')
+    .transform(Number)
+    .pipe(z.int().min(least).max(most));
+
 const Raw = z.object({
   PUBLIC_URL: z.string().refine(isOrigin, 'an https:// address without a path is expected'),
   PUBLIC_CA: z.string().refine((pem) => pem === '' || isPem(pem), 'certificates in PEM are expected, or nothing'),
@@ -66,6 +81,9 @@ const Raw = z.object({
         .refine((keys) => new Set(keys.map((key) => key.kid)).size === keys.length, 'every kid must be different'),
     ),
   CLUSTER_ID_KEY: octets32,
+  AUDIT_LEVEL: AuditLevel.default('Metadata'),
+  AUDIT_WINDOW_DAYS: whole(1, 3650).default(90),
+  AUDIT_WINDOW_ROWS: whole(100, 5_000_000).default(100_000),
 });
 
 function isOrigin(text: string): boolean {
@@ -98,6 +116,10 @@ export async function checkConfig(raw: RawConfig): Promise<Config> {
       ['sign', 'verify'],
     ),
     agentImage: AGENT_IMAGE,
+    audit: {
+      level: parsed.data.AUDIT_LEVEL,
+      window: { days: parsed.data.AUDIT_WINDOW_DAYS, rows: parsed.data.AUDIT_WINDOW_ROWS },
+    },
   };
 }
 

@@ -1,14 +1,17 @@
 import * as z from 'zod';
+import { plain } from '../audit/redact.ts';
 import { ClusterId } from '../ids.ts';
 import { endpoint, listOf, Moment, PROMETHEUS_TEXT } from './endpoint.ts';
 
 /** A DNS-1123 subdomain of a label's length (Kubernetes "Object Names and IDs"): safe in a shell, a context name, a file name. */
-const ClusterName = z
-  .string()
-  .regex(
-    /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
-    'one to 63 of a-z, 0-9, "-"; beginning and ending with a letter or digit',
-  );
+const ClusterName = plain(
+  z
+    .string()
+    .regex(
+      /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
+      'one to 63 of a-z, 0-9, "-"; beginning and ending with a letter or digit',
+    ),
+);
 
 export const Cluster = z.object({
   id: ClusterId,

@@ -1,16 +1,19 @@
 import * as z from 'zod';
+import { plain } from '../audit/redact.ts';
 import { UserId } from '../ids.ts';
 import { endpoint, listOf, Moment } from './endpoint.ts';
 
 /** Local names are plain: they are typed, logged and shown to clusters. Kept in lower case. */
-export const Username = z
-  .string()
-  .trim()
-  .toLowerCase()
-  .regex(
-    /^[a-z0-9]([a-z0-9._@-]{0,62}[a-z0-9])?$/,
-    'one to 64 of a-z, 0-9, ".", "_", "@", "-"; beginning and ending with a letter or digit',
-  );
+export const Username = plain(
+  z
+    .string()
+    .trim()
+    .toLowerCase()
+    .regex(
+      /^[a-z0-9]([a-z0-9._@-]{0,62}[a-z0-9])?$/,
+      'one to 64 of a-z, 0-9, ".", "_", "@", "-"; beginning and ending with a letter or digit',
+    ),
+);
 
 /** Rancher's least; and no more than is sensible to hash. */
 const MIN_PASSWORD = 12;

@@ -45,7 +45,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['cluster'],
   ['authz'],
   ['authn'],
-  ['access'],
+  ['access', 'audit'],
   ['store'],
 ];
 

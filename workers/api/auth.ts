@@ -15,6 +15,7 @@ export const handleSignIn: Handler<typeof signIn> = async ({ body }, deps) => {
   const { db, now, address } = deps;
   const attempt = await beginSignIn(db, { username: body.username, address, now });
   const user = await findUserByName(db, body.username);
+  if (user !== null) deps.named(user);
   const right = verifyPassword(body.password, user?.passwordHash ?? null);
   // One answer for no such person, a wrong password and a disabled account: none tells which names there are.
   if (user === null || !right || !user.enabled) {

@@ -1,5 +1,6 @@
 import type { Principal } from '#schema/access.ts';
 import type { Endpoint, Input, Result } from '#schema/api/endpoint.ts';
+import type { Named } from '../audit/record.ts';
 import type { ClusterMetrics } from '../cluster/metrics/exposition.ts';
 import type { Config } from '../env.ts';
 import type { Commit } from '../store/access.ts';
@@ -35,6 +36,14 @@ export interface Deps {
   readonly now: number;
   /** Whom the platform says the caller to be, as throttles count: `http/address.ts`; null: it says nothing. */
   readonly address: string | null;
+  /** Names the request, in the log and in the audit log. */
+  readonly requestId: string;
+  /** The caller's address itself, for the audit log; null: the platform does not say. */
+  readonly peer: string | null;
+  /** To be called by a sign-in as soon as it knows whose it is, also where it then refuses. */
+  readonly named: Named;
+  /** Looks after the audit log's window, once this request is answered. */
+  auditUpkeep(): void;
   newClusterId(): Promise<string>;
   clusterStatus(clusterId: string): Promise<ClusterStatus>;
   clusterMetrics(clusterId: string): Promise<ClusterMetrics>;

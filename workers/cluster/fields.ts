@@ -4,14 +4,16 @@ import { impersonationFields } from '../authz/impersonate.ts';
 import type { Identity } from '../authz/policy.ts';
 import { PRINCIPAL_HEADER } from './caller.ts';
 
-/** As {@link PRINCIPAL_HEADER}: the Worker's word to the object. Of an agent that dials: whence, as throttles count. */
+/** As {@link PRINCIPAL_HEADER}: the Worker's word to the object. Of an agent that dials: whence, as throttles count; of a person who may change something: whence, as the audit log has it. */
 export const ADDRESS_HEADER = 'outrider-address';
 export const ACCEPT_ENCODING_HEADER = 'outrider-accept-encoding';
 export const REQUEST_ID_HEADER = 'x-request-id';
+export const AUDIT_ID_HEADER = 'audit-id';
 
 /** Fields of the connection to this object, and of the Worker's own, that mean nothing to the API server. */
 const OWN = new Set([
   PRINCIPAL_HEADER,
+  ADDRESS_HEADER,
   ACCEPT_ENCODING_HEADER,
   'accept-encoding',
   'connection',

@@ -1,17 +1,24 @@
 import { DurableObject } from 'cloudflare:workers';
 import { AccessSnapshot, type Principal } from '#schema/access.ts';
-import { OutriderError, unknownCluster } from '#schema/errors.ts';
+import type { AuditEvent } from '#schema/audit/event.ts';
+import { mayChange } from '#schema/audit/request-info.ts';
+import { errorRow, OutriderError, unknownCluster } from '#schema/errors.ts';
 import { ProtocolCode, ProtocolError } from '#schema/protocol/codec/codes.ts';
 import { encodeRequestHead, type RequestHead } from '#schema/protocol/codec/head.ts';
 import { MAX_HEAD_BYTES, MAX_HEAD_FIELDS } from '#schema/protocol/limits.ts';
+import { proxiedEvent } from '../audit/events.ts';
+import { keepWindow } from '../audit/window.ts';
+import { readConfig } from '../env.ts';
 import { buildSnapshot } from '../access/snapshot.ts';
 import { describeError, log } from '../log.ts';
 import { codeOf, problemResponse } from '../problem.ts';
 import { statusOfError } from '../status.ts';
+import { landEvents } from '../store/audit.ts';
 import { recordConnection } from '../store/clusters.ts';
 import { Access } from './access.ts';
+import { AuditBuffer } from './audit.ts';
 import { readAgent, readCaller } from './caller.ts';
-import { ADDRESS_HEADER, REQUEST_ID_HEADER, requestFields } from './fields.ts';
+import { ADDRESS_HEADER, AUDIT_ID_HEADER, REQUEST_ID_HEADER, requestFields } from './fields.ts';
 import { CANCEL_RATE, DIAL_RATE } from './limits.ts';
 import { LiveRequests } from './live.ts';
 import { Counters } from './metrics/counters.ts';
@@ -31,6 +38,7 @@ export class Cluster extends DurableObject<Env> {
   readonly #storage: Storage;
   readonly #access: Access;
   readonly #sockets: Sockets;
+  readonly #audit: AuditBuffer;
   readonly #spill: Spill;
   readonly #live = new LiveRequests();
   readonly #counters = new Counters(Date.now());
@@ -52,6 +60,12 @@ export class Cluster extends DurableObject<Env> {
         if (this.#storage.exists) this.#storage.setSnapshot(snapshot);
       },
       pull: async () => await buildSnapshot(env.DB, this.#cluster),
+    });
+    this.#audit = new AuditBuffer(this.#storage, {
+      now: Date.now,
+      setAlarm: (at) => void (at === null ? state.storage.deleteAlarm() : state.storage.setAlarm(at)),
+      later: (work) => void setTimeout(work),
+      land: async (events) => await this.#landAudit(events),
     });
     this.#sockets = new Sockets(state, this.#storage, {
       now: Date.now,
@@ -98,6 +112,11 @@ export class Cluster extends DurableObject<Env> {
     this.#sockets.closed(socket, 1006, 'the socket broke');
   }
 
+  /** The alarm is that of the audit events: the object has no other. */
+  override async alarm(): Promise<void> {
+    await this.#audit.alarm();
+  }
+
   /** RPC: takes a snapshot if it is newer; returns the version held afterwards. What it takes back ends what is under way: requests, and tunnels of an ended generation. */
   async putSnapshot(snapshot: AccessSnapshot): Promise<number> {
     const parsed = AccessSnapshot.parse(snapshot);
@@ -108,10 +127,11 @@ export class Cluster extends DurableObject<Env> {
     return version;
   }
 
-  /** RPC: the cluster was deleted: its tunnels end, and nothing of it stays. */
+  /** RPC: the cluster was deleted: its tunnels end, and nothing of it stays here. Rejects where its audit events cannot be handed over: whoever calls tries again. */
   async forget(): Promise<void> {
     this.#sockets.endAll(ProtocolCode.UNAUTHENTICATED, 'the cluster was removed from the plane');
     this.#access.forget();
+    await this.#audit.drain();
     await this.#storage.destroy();
   }
 
@@ -188,16 +208,36 @@ export class Cluster extends DurableObject<Env> {
     this.#isFor(cluster);
     const upgrade = headers.get('upgrade')?.toLowerCase() === 'websocket';
     const facts = { method, target, upgrade };
+    const audited = mayChange(facts) && (await readConfig(this.env)).audit.level !== 'None';
     const identity = await this.#access.authorize(principal, facts);
     const head = requestHead({ method, target, fields: requestFields(headers, identity) });
     const live = this.#live.begin({ principal, facts, identity });
     const outbound = { method, head, body: request.body, signal, requestId, live };
-    if (upgrade) {
+    const serve = async (): Promise<Response> => {
+      if (!upgrade) return await serveHttp(this.#sockets.pool, outbound);
       const offered = headers.get('sec-websocket-protocol')?.split(',') ?? [];
       const protocols = offered.map((protocol) => protocol.trim()).filter((protocol) => protocol !== '');
       return await serveUpgrade(this.#sockets.pool, { ...outbound, protocols }, this.#spill);
-    }
-    return await serveHttp(this.#sockets.pool, outbound);
+    };
+    if (!audited) return await serve();
+    const event = proxiedEvent({
+      ...{ requestId, method, target, cluster, identity, at: Date.now() },
+      address: headers.get(ADDRESS_HEADER),
+      userAgent: headers.get('user-agent'),
+      sentAuditId: headers.get(AUDIT_ID_HEADER),
+    });
+    return await this.#audit.around(event, serve, (error) => errorRow(codeOf(error)).status);
+  }
+
+  async #landAudit(events: readonly AuditEvent[]): Promise<void> {
+    const now = Math.floor(Date.now() / 1000);
+    const mine = await landEvents(this.env.DB, events, now);
+    if (mine) this.ctx.waitUntil(this.#keepAuditWindow(now));
+  }
+
+  async #keepAuditWindow(now: number): Promise<void> {
+    const { audit } = await readConfig(this.env);
+    await keepWindow(this.env.DB, { archive: this.env.AUDIT_BUCKET ?? null, window: audit.window, now });
   }
 }
 

@@ -1,4 +1,5 @@
 import { AccessSnapshot } from '#schema/access.ts';
+import { AuditEvent } from '#schema/audit/event.ts';
 import { log } from '../log.ts';
 import { MIGRATIONS } from './migrations.ts';
 
@@ -10,6 +11,18 @@ export interface SpilledRow {
   id: number;
   flags: number;
   data: Uint8Array;
+}
+
+/** An audit event that the plane's database does not have yet, or only as its beginning. */
+export interface AuditRow {
+  id: number;
+  /** Null: another deploy wrote it, and this one cannot read it. */
+  event: AuditEvent | null;
+  /** Somebody waits for its answer. */
+  open: boolean;
+  landed: boolean;
+  /** Null: not answered, or nobody heard it. */
+  answer: { code: number; at: number } | null;
 }
 
 /**
@@ -27,6 +40,9 @@ export class Storage {
       this.#migrate();
       // Streams die with the object's memory, and what they had spilled with them.
       this.#run('DELETE FROM spill');
+      // And nobody waits for an answer any more.
+      this.#run('DELETE FROM audit WHERE open = 1 AND landed = 1');
+      this.#run('UPDATE audit SET open = 0 WHERE open = 1');
     }
   }
 
@@ -45,6 +61,7 @@ export class Storage {
   /** Removes everything; the object ceases to exist once it shuts down. */
   async destroy(): Promise<void> {
     this.#exists = false;
+    await this.#state.storage.deleteAlarm();
     await this.#state.storage.deleteAll();
   }
 
@@ -110,6 +127,71 @@ export class Storage {
 
   deleteAllSpilled(upload: number): void {
     this.#run('DELETE FROM spill WHERE upload = ?', upload);
+  }
+
+  /** @param at epoch ms @returns the row's id */
+  addAudit(event: AuditEvent, at: number, open = true): number {
+    const [row] = this.#rows(
+      'INSERT INTO audit (event, received_at, open, landed) VALUES (?, ?, ?, 0) RETURNING id',
+      JSON.stringify(event),
+      at,
+      Number(open),
+    );
+    return Number(row?.['id']);
+  }
+
+  answerAudit(id: number, code: number, at: number): void {
+    this.#run('UPDATE audit SET open = 0, code = ?2, answered_at = ?3 WHERE id = ?1', id, code, at);
+  }
+
+  /** What is to land: all that is over, and of what is open the beginning, where it began before `openBefore`. Oldest first. */
+  auditToLand(limit: number, openBefore: number): AuditRow[] {
+    const due = 'open = 0 OR (landed = 0 AND received_at < ?)';
+    return this.#rows(`SELECT * FROM audit WHERE ${due} ORDER BY id LIMIT ?`, openBefore, limit).map((row) => {
+      const parsed = AuditEvent.safeParse(parseJson(String(row['event'])));
+      if (!parsed.success) log('error', 'stored audit event is not valid', { issues: parsed.error.issues.length });
+      return {
+        id: Number(row['id']),
+        event: parsed.data ?? null,
+        open: row['open'] === 1,
+        landed: row['landed'] === 1,
+        answer: row['code'] === null ? null : { code: Number(row['code']), at: Number(row['answered_at']) },
+      };
+    });
+  }
+
+  /** The rows are in the plane's database; those whose answer came meanwhile stay for that. */
+  auditLanded(rows: readonly AuditRow[]): void {
+    this.#state.storage.transactionSync(() => {
+      for (const { id, open } of rows) {
+        if (open) this.#run('UPDATE audit SET landed = 1 WHERE id = ?', id);
+        else this.#run('DELETE FROM audit WHERE id = ?', id);
+      }
+    });
+  }
+
+  /** How many events wait, and whether one of them will land without anything else happening. */
+  auditWaiting(): { rows: number; toLand: boolean } {
+    const [row] = this.#rows('SELECT count(*) AS n, sum(open = 0 OR landed = 0) AS due FROM audit');
+    return { rows: Number(row?.['n']), toLand: Number(row?.['due'] ?? 0) > 0 };
+  }
+
+  /** Drops the oldest events, and counts them for {@link takeDropped}. */
+  dropAudit(count: number): void {
+    this.#state.storage.transactionSync(() => {
+      this.#run('DELETE FROM audit WHERE id IN (SELECT id FROM audit ORDER BY id LIMIT ?)', count);
+      this.#set('audit_dropped', String(Number(this.#get('audit_dropped') ?? 0) + count));
+    });
+  }
+
+  /** Puts an event into the place of the count of what was dropped, if there is one. */
+  takeDropped(eventOf: (dropped: number) => AuditEvent, at: number): void {
+    const dropped = Number(this.#get('audit_dropped') ?? 0);
+    if (dropped === 0) return;
+    this.#state.storage.transactionSync(() => {
+      this.addAudit(eventOf(dropped), at, false);
+      this.#run("DELETE FROM meta WHERE key = 'audit_dropped'");
+    });
   }
 
   #migrate(): void {

@@ -7,8 +7,8 @@ const MAPPED = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
  * @param peer `address`, `address:port`, `[address]` or `[address]:port`
  */
 export function callerOf(peer: string): string {
-  const ipv6 = /^\[([^\]]+)\](?::\d+)?$/.exec(peer)?.[1] ?? (peer.split(':').length > 2 ? peer : null);
-  if (ipv6 === null) return peer.replace(/:\d+$/, '');
+  const ipv6 = ipv6Of(peer);
+  if (ipv6 === null) return addressOf(peer);
   const url = `http://[${ipv6}]`;
   if (!URL.canParse(url)) return peer;
   const canonical = new URL(url).hostname.slice(1, -1);
@@ -16,6 +16,12 @@ export function callerOf(peer: string): string {
   if (high !== undefined && low !== undefined) return ipv4([Number.parseInt(high, 16), Number.parseInt(low, 16)]);
   return `${groups(canonical).slice(0, 4).join(':')}::/64`;
 }
+
+/** The address alone. @param peer as in {@link callerOf} */
+export const addressOf = (peer: string): string => ipv6Of(peer) ?? peer.replace(/:\d+$/, '');
+
+const ipv6Of = (peer: string): string | null =>
+  /^\[([^\]]+)\](?::\d+)?$/.exec(peer)?.[1] ?? (peer.split(':').length > 2 ? peer : null);
 
 const ipv4 = (halves: number[]): string => halves.flatMap((half) => [half >> 8, half & 0xff]).join('.');
 

@@ -2,7 +2,10 @@ import type { z } from 'zod';
 import type { Endpoint } from '#schema/api/endpoint.ts';
 import { OutriderError } from '#schema/errors.ts';
 import { ClusterId } from '#schema/ids.ts';
-import type { Deps } from '../api/handler.ts';
+import { userOf } from '../audit/events.ts';
+import { isRecorded, type PlaneCall } from '../audit/plane.ts';
+import { recorded } from '../audit/record.ts';
+import type { Deps, KnownCaller } from '../api/handler.ts';
 import { admit } from '../api/permission.ts';
 import { ShapeError } from '../problem.ts';
 import type { Route } from './routes.ts';
@@ -52,6 +55,29 @@ async function readBody(endpoint: Endpoint, request: Request): Promise<unknown> 
   return shaped(endpoint.body, value);
 }
 
+/** Who calls, where no person does: the operator, or anybody (Kubernetes `apiserver/pkg/authentication/user/user.go`). */
+const NOBODY = { operator: { username: 'outrider:operator' }, anyone: { username: 'system:anonymous' } } as const;
+
+function planeCall(
+  endpoint: Endpoint,
+  { request, input, caller }: { request: Request; input: PlaneCall['input']; caller: KnownCaller | null },
+  { config, requestId, peer }: Deps,
+): PlaneCall {
+  return {
+    endpoint,
+    input,
+    requestId,
+    level: config.audit.level,
+    user:
+      caller === null
+        ? NOBODY[endpoint.who === 'operator' ? 'operator' : 'anyone']
+        : userOf({ id: caller.principal.user, username: caller.facts.username, token: caller.principal.token }),
+    address: peer,
+    userAgent: request.headers.get('user-agent'),
+    at: Date.now(),
+  };
+}
+
 /**
  * Runs an endpoint: who calls, may they, is the input right, then its handler. Only what its result declares leaves.
  * @throws OutriderError
@@ -68,7 +94,15 @@ export async function callEndpoint(
     query: readQuery(endpoint, request.url),
     body: await readBody(endpoint, request),
   };
-  const result = await handler(input, deps, caller);
+  const run = async (given: Deps): Promise<unknown> => await handler(input, given, caller);
+  const result =
+    isRecorded(endpoint) && deps.config.audit.level !== 'None'
+      ? await recorded(
+          planeCall(endpoint, { request, input, caller }, deps),
+          { ...deps, now: Date.now, upkeep: deps.auditUpkeep },
+          async (audited) => await run({ ...deps, ...audited }),
+        )
+      : await run(deps);
   const { status, media, result: schema } = endpoint;
   if (media !== undefined) return new Response(String(result), { status, headers: { 'content-type': media } });
   if (schema === undefined) return new Response(null, { status });

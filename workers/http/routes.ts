@@ -1,3 +1,4 @@
+import { listAuditEvents } from '#schema/api/audit.ts';
 import { signIn, whoAmI } from '#schema/api/auth.ts';
 import {
   createCluster,
@@ -29,6 +30,7 @@ import {
 } from '#schema/api/roles.ts';
 import { createToken, deleteToken, getKubeconfig, listTokens } from '#schema/api/tokens.ts';
 import { createUser, deleteUser, getUser, listUsers, updateUser } from '#schema/api/users.ts';
+import { handleListAuditEvents } from '../api/audit.ts';
 import { handleSignIn, handleWhoAmI } from '../api/auth.ts';
 import {
   handleCreateCluster,
@@ -114,4 +116,5 @@ export const ROUTES: readonly Route[] = [
   route(createRegistrationToken, handleCreateRegistrationToken),
   route(deleteRegistrationToken, handleDeleteRegistrationToken),
   route(registerAgent, async ({ body }, deps) => await register(deps, body)),
+  route(listAuditEvents, handleListAuditEvents),
 ];

@@ -1,6 +1,7 @@
 import { unknownCluster } from '#schema/errors.ts';
 import { randomBase32 } from '#schema/ids.ts';
 import { announcedCommit, type Announced } from '../access/commit.ts';
+import { keepWindow } from '../audit/window.ts';
 import type { Deps } from '../api/handler.ts';
 import type { Cluster } from '../cluster/object.ts';
 import { clusterObject, newClusterId } from '../cluster/stub.ts';
@@ -11,7 +12,7 @@ import { describeError, loggablePath, logRequest } from '../log.ts';
 import { codeOf, problemResponse } from '../problem.ts';
 import { proxyRequest } from '../proxy/route.ts';
 import { statusOfError } from '../status.ts';
-import { callerOf } from './address.ts';
+import { addressOf, callerOf } from './address.ts';
 import { createApp } from './app.ts';
 
 /** 80 bits: names a request in the log, and nothing else. */
@@ -26,11 +27,11 @@ export async function serve(request: Request, env: Env, context: ExecutionContex
   const forKubectl = pathname.startsWith('/k8s/');
   try {
     const config = await readConfig(env);
-    if (forKubectl) return await proxyRequest(request, env, config, requestId);
+    if (forKubectl) return await proxyRequest(request, env, config, { requestId, address: () => peerOf(request) });
     if (pathname === CONNECT_PATH) {
       return await dialTunnel(request, env, config, { requestId, address: clientAddress(request) });
     }
-    return await app.fetch(request, { requestId, deps: depsOf(request, env, config, context) }, context);
+    return await app.fetch(request, { requestId, deps: depsOf(request, env, config, context, requestId) }, context);
   } catch (error) {
     const code = codeOf(error);
     // Where the configuration is not usable, kubectl hears of it in its own words too.
@@ -49,7 +50,9 @@ export async function serve(request: Request, env: Env, context: ExecutionContex
   }
 }
 
-function depsOf(request: Request, env: Env, config: Config, context: ExecutionContext): Deps {
+function depsOf(request: Request, env: Env, config: Config, context: ExecutionContext, requestId: string): Deps {
+  const now = Math.floor(Date.now() / 1000);
+  const upkeep = { archive: env.AUDIT_BUCKET ?? null, window: config.audit.window, now };
   return {
     db: env.DB,
     config,
@@ -58,8 +61,12 @@ function depsOf(request: Request, env: Env, config: Config, context: ExecutionCo
       dispatcher: () => dispatcher(env),
       waitUntil: (work) => context.waitUntil(work),
     }),
-    now: Math.floor(Date.now() / 1000),
+    now,
     address: clientAddress(request),
+    requestId,
+    peer: peerOf(request),
+    named: () => undefined,
+    auditUpkeep: () => context.waitUntil(keepWindow(env.DB, upkeep)),
     newClusterId: async () => await newClusterId(config),
     clusterStatus: async (clusterId) => await (await existing(env, config, clusterId)).status(),
     clusterMetrics: async (clusterId) => await (await existing(env, config, clusterId)).metrics(clusterId),
@@ -72,10 +79,22 @@ async function existing(env: Env, config: Config, clusterId: string): Promise<Du
   return stub;
 }
 
-/** Who calls, for throttles: the edge sets a field; a plain workerd says `address:port`, and its configuration removes the field where a client sends it. */
+/** Whence a request comes: the edge sets a field; a plain workerd says `address:port`, and its configuration removes the field where a client sends it. */
+function peer(request: Request): string | null {
+  const said = request.headers.get('cf-connecting-ip') ?? request.cf?.['clientIp'];
+  return typeof said === 'string' ? said : null;
+}
+
+/** Who calls, for throttles. */
 function clientAddress(request: Request): string | null {
-  const peer = request.headers.get('cf-connecting-ip') ?? request.cf?.['clientIp'];
-  return typeof peer === 'string' ? callerOf(peer) : null;
+  const said = peer(request);
+  return said === null ? null : callerOf(said);
+}
+
+/** Who calls, for the audit log: to the last bit. */
+function peerOf(request: Request): string | null {
+  const said = peer(request);
+  return said === null ? null : addressOf(said);
 }
 
 /** One dispatcher for the plane. */

@@ -1,9 +1,10 @@
+import { mayChange } from '#schema/audit/request-info.ts';
 import { OutriderError, unknownCluster } from '#schema/errors.ts';
 import { TRACEPARENT, traceOf, TRACESTATE, type Trace } from '#schema/http/trace.ts';
 import { authenticate } from '../authn/bearer.ts';
 import type { Cluster } from '../cluster/object.ts';
 import { PRINCIPAL_HEADER, writeCaller } from '../cluster/caller.ts';
-import { REQUEST_ID_HEADER } from '../cluster/fields.ts';
+import { ADDRESS_HEADER, AUDIT_ID_HEADER, REQUEST_ID_HEADER } from '../cluster/fields.ts';
 import { clusterObject } from '../cluster/stub.ts';
 import { parseProxyUrl, proxyUrl } from '../cluster/target.ts';
 import type { Config } from '../env.ts';
@@ -18,8 +19,6 @@ const MAX_LOGGED_PATH = 1024;
 /** Room for any id; what a client makes up may be longer. */
 const MAX_LOGGED_CLUSTER = 64;
 
-const AUDIT_ID_HEADER = 'audit-id';
-
 /** RFC 9110 §9.2.1. */
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
@@ -29,10 +28,17 @@ const WITHOUT_CONTENT = new Set(['GET', 'HEAD']);
 /**
  * `/k8s/clusters/:cluster/*`: whoever calls is named here, and everything else is decided in the cluster's object. Reads no database.
  * Every refusal is a `metav1.Status`.
+ * @param facts `address`: whence, as the platform says it
  */
-export async function proxyRequest(request: Request, env: Env, config: Config, requestId: string): Promise<Response> {
+export async function proxyRequest(
+  request: Request,
+  env: Env,
+  config: Config,
+  { requestId, address }: { requestId: string; address: () => string | null },
+): Promise<Response> {
   const started = Date.now();
-  const known: Known = { requestId, trace: traceOf(request.headers.get(TRACEPARENT)), user: null, line: null };
+  const trace = traceOf(request.headers.get(TRACEPARENT));
+  const known: Known = { requestId, address, trace, user: null, line: null };
   let response: Response;
   let failure: unknown;
   try {
@@ -49,6 +55,7 @@ export async function proxyRequest(request: Request, env: Env, config: Config, r
 interface Known {
   readonly requestId: string;
   readonly trace: Trace;
+  address(): string | null;
   /** Null until its token was read. */
   user: string | null;
   /** Null until the cluster was asked. */
@@ -102,6 +109,9 @@ async function proxy(request: Request, env: Env, config: Config, known: Known): 
   );
   headers.push([PRINCIPAL_HEADER, writeCaller(principal)], [REQUEST_ID_HEADER, requestId]);
   headers.push([TRACEPARENT, trace.traceparent]);
+  if (mayChange({ method: request.method, target: parsed.target, upgrade: websocket })) {
+    headers.push([ADDRESS_HEADER, known.address() ?? '']);
+  }
   // kube-apiserver takes it for the id of its audit event (apiserver/pkg/endpoints/filters/audit_init.go), so that its log can be joined with ours.
   if (!headers.some(([name]) => name === AUDIT_ID_HEADER)) headers.push([AUDIT_ID_HEADER, requestId]);
   const answer = ask(stub, object, request, headers);

@@ -1,0 +1,196 @@
+import { env } from 'cloudflare:workers';
+import { applyD1Migrations, reset } from 'cloudflare:test';
+import { beforeEach, expect, test } from 'vitest';
+import { atStage, type AuditEvent } from '#schema/audit/event.ts';
+import { newUserId, randomBase32 } from '#schema/ids.ts';
+import { proxiedEvent } from '#workers/audit/events.ts';
+import { keepWindow } from '#workers/audit/window.ts';
+import { landEvents } from '#workers/store/audit.ts';
+import { ask, cluster, nowSeconds, outcome, person, tokenFor } from '../management/client.ts';
+import { landed } from './events.ts';
+
+const MINUTE = 60_000;
+const DAY = 86_400;
+
+let token: string;
+let ada: string;
+let here: string;
+let now: number;
+beforeEach(async () => {
+  await reset();
+  await applyD1Migrations(env.DB, env.MIGRATIONS);
+  token = await tokenFor(await person({ administrator: true }));
+  ada = newUserId();
+  here = await cluster();
+  now = nowSeconds();
+});
+
+/** An event of some minutes ago. */
+function event(
+  minutes: number,
+  method: string,
+  target: string,
+  change: { user?: string; cluster?: string } = {},
+): AuditEvent {
+  const at = now * 1000 - minutes * MINUTE;
+  const identity = { user: change.user ?? ada, username: 'ada', groups: [], token: 't-aaaaaaaaaa' };
+  const call = { requestId: randomBase32(16), method, target, cluster: change.cluster ?? here, identity, at };
+  return atStage(
+    proxiedEvent({ ...call, address: null, userAgent: null, sentAuditId: null }),
+    'ResponseComplete',
+    200,
+    at,
+  );
+}
+
+const land = async (...events: AuditEvent[]): Promise<void> => void (await landEvents(env.DB, events, now));
+const ids = (events: readonly AuditEvent[]): string[] => events.map(({ auditID }) => auditID);
+const query = async (search: string): Promise<{ items: AuditEvent[]; continue: string | null }> => {
+  const { status, json } = await ask(`GET /v1/audit${search}`, { token });
+  expect(status).toBe(200);
+  return json;
+};
+
+test('events are found by who, where, what and when, newest first', async () => {
+  const bob = newUserId();
+  const there = await cluster();
+  const created = event(30, 'POST', '/api/v1/namespaces/a/pods');
+  const scaled = event(20, 'PATCH', '/apis/apps/v1/namespaces/a/deployments/web/scale', { user: bob });
+  const deleted = event(10, 'DELETE', '/api/v1/namespaces/a/pods/web', { cluster: there });
+  await land(scaled, created, deleted);
+  const moment = (minutes: number): string => encodeURIComponent(new Date(now * 1000 - minutes * MINUTE).toISOString());
+  const table: [string, AuditEvent[]][] = [
+    ['', [deleted, scaled, created]],
+    [`?actor=${ada}`, [deleted, created]],
+    [`?actor=${bob}`, [scaled]],
+    [`?cluster=${there}`, [deleted]],
+    ['?verb=patch', [scaled]],
+    ['?resource=pods', [deleted, created]],
+    ['?name=web', [deleted, scaled]],
+    [`?name=web&resource=pods&cluster=${there}&actor=${ada}`, [deleted]],
+    [`?name=web&actor=${ada}&cluster=${here}`, []],
+    [`?from=${moment(20)}`, [deleted, scaled]],
+    [`?to=${moment(20)}`, [created]],
+    [`?from=${moment(30)}&to=${moment(10)}`, [scaled, created]],
+  ];
+  for (const [search, expected] of table) {
+    const { items, continue: next } = await query(search);
+    expect([search, ids(items)]).toEqual([search, ids(expected)]);
+    expect(next).toBeNull();
+  }
+  expect((await query('?verb=patch')).items).toEqual([scaled]);
+});
+
+test('pages join without a gap and without an event twice, also where newer ones come meanwhile', async () => {
+  const events = Array.from({ length: 25 }, (_, i) => event(Math.floor(i / 10), 'POST', '/api/v1/nodes'));
+  await land(...events);
+  const seen: string[] = [];
+  let next: string | null = '';
+  for (let pages = 0; next !== null && pages < 10; pages++) {
+    const page: { items: AuditEvent[]; continue: string | null } = await query(
+      `?limit=7${next === '' ? '' : `&continue=${next}`}`,
+    );
+    expect(page.items.length).toBeLessThanOrEqual(7);
+    seen.push(...ids(page.items));
+    next = page.continue;
+    await land(event(-1, 'POST', '/api/v1/nodes'));
+  }
+  expect(seen).toHaveLength(25);
+  expect(new Set(seen)).toEqual(new Set(ids(events)));
+});
+
+test.each([
+  '?limit=0',
+  '?limit=501',
+  '?limit=-1',
+  '?limit=x',
+  '?continue=x',
+  '?continue=W10',
+  '?actor=ada',
+  '?cluster=c-1',
+  '?from=yesterday',
+  '?unknown=1',
+  '?verb=',
+])('%s is refused', async (search) => {
+  expect(outcome(await ask(`GET /v1/audit${search}`, { token }))).toBe('invalid');
+});
+
+test('only administrators read it', async () => {
+  expect(outcome(await ask('GET /v1/audit', { token: await tokenFor(await person()) }))).toBe('forbidden');
+  expect(outcome(await ask('GET /v1/audit'))).toBe('unauthenticated');
+});
+
+test('an event that is sent twice is kept once, and as it came first', async () => {
+  const one = event(1, 'POST', '/api/v1/nodes');
+  await land(one, one);
+  await land({ ...one, verb: 'get' });
+  expect(await landed()).toEqual([one]);
+});
+
+test('one of those who land events looks after the window, every ten minutes', async () => {
+  const mine = async (at: number): Promise<boolean> =>
+    await landEvents(env.DB, [event(0, 'POST', '/api/v1/nodes')], at);
+  const looks = await Promise.all([mine(now), mine(now), mine(now)]);
+  expect(looks.filter(Boolean)).toHaveLength(1);
+  expect(await mine(now + 599)).toBe(false);
+  expect(await mine(now + 600)).toBe(true);
+});
+
+test('what is too old leaves, and the rest stays', async () => {
+  const old = event((8 * DAY) / 60, 'POST', '/api/v1/nodes');
+  const young = event((6 * DAY) / 60, 'POST', '/api/v1/nodes');
+  await land(old, young);
+  await keepWindow(env.DB, { archive: null, window: { days: 7, rows: 1000 }, now });
+  expect(ids(await landed())).toEqual(ids([young]));
+});
+
+test('what is too much leaves, the oldest first', async () => {
+  const events = Array.from({ length: 20 }, (_, i) => event(20 - i, 'POST', '/api/v1/nodes'));
+  await land(...events);
+  await keepWindow(env.DB, { archive: null, window: { days: 7, rows: 12 }, now });
+  expect(ids(await landed())).toEqual(ids(events.slice(8)));
+});
+
+test('a window that is far exceeded is brought down in turns, and what is left is looked at soon', async () => {
+  for (let i = 0; i < 11; i++) {
+    await land(...Array.from({ length: 1000 }, () => event((8 * DAY) / 60, 'POST', '/api/v1/nodes')));
+  }
+  await keepWindow(env.DB, { archive: null, window: { days: 7, rows: 1000 }, now });
+  expect(await env.DB.prepare('SELECT count(*) AS n FROM audit_events').first('n')).toBe(1000);
+  expect(await landEvents(env.DB, [], now)).toBe(true);
+});
+
+/** All events in the bucket, by the day of their key. */
+async function archived(): Promise<[day: string, id: string][]> {
+  const found: [string, string][] = [];
+  for (const { key } of (await env.AUDIT_BUCKET!.list()).objects) {
+    const [, day] = /^audit\/(\d{4}-\d\d-\d\d)\/[a-z2-7]{32}\.ndjson\.gz$/.exec(key) ?? [];
+    const object = await env.AUDIT_BUCKET!.get(key);
+    const text = await new Response(object!.body.pipeThrough(new DecompressionStream('gzip'))).text();
+    for (const line of text.trimEnd().split('\n')) found.push([day ?? key, JSON.parse(line).auditID]);
+  }
+  return found.toSorted();
+}
+
+test('with a bucket what leaves is kept there by day, as gzipped lines', async () => {
+  const events = [9, 9, 10].map((days) => event((days * DAY) / 60, 'POST', '/api/v1/nodes'));
+  await land(...events, event(0, 'POST', '/api/v1/nodes'));
+  await keepWindow(env.DB, { archive: env.AUDIT_BUCKET!, window: { days: 7, rows: 1000 }, now });
+  expect(await landed()).toHaveLength(1);
+  expect(await archived()).toEqual(
+    events.map((one): [string, string] => [one.requestReceivedTimestamp.slice(0, 10), one.auditID]).toSorted(),
+  );
+});
+
+test('a bucket that fails keeps the events in the database; a run that dies between the two stores nothing twice', async () => {
+  const old = event((9 * DAY) / 60, 'POST', '/api/v1/nodes');
+  await land(old);
+  const window = { days: 7, rows: 1000 };
+  await keepWindow(env.DB, { archive: { put: () => Promise.reject(new Error('R2 is away')) }, window, now });
+  expect(ids(await landed())).toEqual([old.auditID]);
+  await keepWindow(env.DB, { archive: env.AUDIT_BUCKET!, window, now });
+  // The rows are there again: as if they had not been removed.
+  await land(old);
+  await keepWindow(env.DB, { archive: env.AUDIT_BUCKET!, window, now });
+  expect((await archived()).filter(([, id]) => id === old.auditID)).toHaveLength(1);
+});
