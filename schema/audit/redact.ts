@@ -45,7 +45,7 @@ export function redacted(schema: z.ZodType, value: unknown): unknown {
 /** The same for the fields of an object. */
 export function redactedObject(schema: z.ZodObject, value: unknown): Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return {};
-  const given = new Map(Object.entries(value));
+  const given = new Map<string, unknown>(Object.entries(value));
   const fields = Object.entries(schema.shape).flatMap(([key, field]): [string, unknown][] => {
     const sent = given.get(key);
     return sent === undefined ? [] : [[key, field instanceof z.ZodType ? redacted(field, sent) : REDACTED]];

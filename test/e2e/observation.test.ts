@@ -3,6 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Agent, fetch } from 'undici';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { z } from 'zod';
+import { listAuditEvents } from '#schema/api/audit.ts';
 import { AuditLog } from '../support/audit.ts';
 import { startWorld, type World } from '../support/world.ts';
 
@@ -65,6 +67,28 @@ test('a client’s own Audit-ID is kept', async () => {
   const mark = randomUUID();
   await ask(mark, { 'audit-id': `mine-${mark}` });
   expect(await auditId(mark)).toBe(`mine-${mark}`);
+});
+
+test('kubectl create is one event of the plane, under the id that the API server’s own log has', async () => {
+  const name = `audited-${randomUUID()}`;
+  const manager = `m-${randomUUID().slice(0, 8)}`;
+  await world.owner.through.ok(['create', 'configmap', name, '--from-literal=k=hunter2', `--field-manager=${manager}`]);
+  const list = listAuditEvents.result;
+  const found = async (): Promise<z.infer<typeof list>['items']> => {
+    const search = `cluster=${world.clusterId}&actor=${world.owner.id}&verb=create&resource=configmaps`;
+    return (await world.owner.api.json(list, 'GET', `/v1/audit?${search}`)).items;
+  };
+  // An alarm brings it.
+  await expect.poll(found, { timeout: 20_000 }).toHaveLength(1);
+  const [event] = await found();
+  expect(event).toMatchObject({
+    stage: 'ResponseComplete',
+    requestURI: expect.stringContaining(`/api/v1/namespaces/default/configmaps?fieldManager=${manager}`),
+    sourceIPs: [expect.any(String)],
+    responseStatus: { code: 201 },
+  });
+  expect(JSON.stringify(event)).not.toContain('hunter2');
+  expect(await auditId(manager)).toBe(event?.auditID);
 });
 
 test('the plane and the agent count the same requests', async () => {

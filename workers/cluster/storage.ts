@@ -148,7 +148,7 @@ export class Storage {
   auditToLand(limit: number, openBefore: number): AuditRow[] {
     const due = 'open = 0 OR (landed = 0 AND received_at < ?)';
     return this.#rows(`SELECT * FROM audit WHERE ${due} ORDER BY id LIMIT ?`, openBefore, limit).map((row) => {
-      const parsed = AuditEvent.safeParse(parseJson(String(row['event'])));
+      const parsed = AuditEvent.safeParse(typeof row['event'] === 'string' ? parseJson(row['event']) : null);
       if (!parsed.success) log('error', 'stored audit event is not valid', { issues: parsed.error.issues.length });
       return {
         id: Number(row['id']),

@@ -99,7 +99,7 @@ export async function callEndpoint(
     isRecorded(endpoint) && deps.config.audit.level !== 'None'
       ? await recorded(
           planeCall(endpoint, { request, input, caller }, deps),
-          { ...deps, now: Date.now, upkeep: deps.auditUpkeep },
+          { ...deps, now: Date.now, upkeep: () => deps.auditUpkeep() },
           async (audited) => await run({ ...deps, ...audited }),
         )
       : await run(deps);

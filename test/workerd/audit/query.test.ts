@@ -160,26 +160,26 @@ test('a window that is far exceeded is brought down in turns, and what is left i
   expect(await landEvents(env.DB, [], now)).toBe(true);
 });
 
-/** All events in the bucket, by the day of their key. */
-async function archived(): Promise<[day: string, id: string][]> {
-  const found: [string, string][] = [];
-  for (const { key } of (await env.AUDIT_BUCKET!.list()).objects) {
+/** All events in the bucket, `day id`, by the day of their key. */
+async function archived(): Promise<string[]> {
+  const found: string[] = [];
+  for (const { key } of (await env.AUDIT_BUCKET.list()).objects) {
     const [, day] = /^audit\/(\d{4}-\d\d-\d\d)\/[a-z2-7]{32}\.ndjson\.gz$/.exec(key) ?? [];
-    const object = await env.AUDIT_BUCKET!.get(key);
+    const object = await env.AUDIT_BUCKET.get(key);
     const text = await new Response(object!.body.pipeThrough(new DecompressionStream('gzip'))).text();
-    for (const line of text.trimEnd().split('\n')) found.push([day ?? key, JSON.parse(line).auditID]);
+    for (const line of text.trimEnd().split('\n')) found.push(`${day ?? key} ${JSON.parse(line).auditID}`);
   }
-  return found.toSorted();
+  return found;
 }
 
 test('with a bucket what leaves is kept there by day, as gzipped lines', async () => {
   const events = [9, 9, 10].map((days) => event((days * DAY) / 60, 'POST', '/api/v1/nodes'));
   await land(...events, event(0, 'POST', '/api/v1/nodes'));
-  await keepWindow(env.DB, { archive: env.AUDIT_BUCKET!, window: { days: 7, rows: 1000 }, now });
+  await keepWindow(env.DB, { archive: env.AUDIT_BUCKET, window: { days: 7, rows: 1000 }, now });
   expect(await landed()).toHaveLength(1);
-  expect(await archived()).toEqual(
-    events.map((one): [string, string] => [one.requestReceivedTimestamp.slice(0, 10), one.auditID]).toSorted(),
-  );
+  const expected = events.map((one) => `${one.requestReceivedTimestamp.slice(0, 10)} ${one.auditID}`);
+  expect(new Set(await archived())).toEqual(new Set(expected));
+  expect(await archived()).toHaveLength(3);
 });
 
 test('a bucket that fails keeps the events in the database; a run that dies between the two stores nothing twice', async () => {
@@ -188,9 +188,9 @@ test('a bucket that fails keeps the events in the database; a run that dies betw
   const window = { days: 7, rows: 1000 };
   await keepWindow(env.DB, { archive: { put: () => Promise.reject(new Error('R2 is away')) }, window, now });
   expect(ids(await landed())).toEqual([old.auditID]);
-  await keepWindow(env.DB, { archive: env.AUDIT_BUCKET!, window, now });
+  await keepWindow(env.DB, { archive: env.AUDIT_BUCKET, window, now });
   // The rows are there again: as if they had not been removed.
   await land(old);
-  await keepWindow(env.DB, { archive: env.AUDIT_BUCKET!, window, now });
-  expect((await archived()).filter(([, id]) => id === old.auditID)).toHaveLength(1);
+  await keepWindow(env.DB, { archive: env.AUDIT_BUCKET, window, now });
+  expect((await archived()).filter((line) => line.includes(old.auditID))).toHaveLength(1);
 });
