@@ -83,7 +83,7 @@ const Raw = z.object({
   CLUSTER_ID_KEY: octets32,
   AUDIT_LEVEL: AuditLevel.default('Metadata'),
   AUDIT_WINDOW_DAYS: whole(1, 3650).default(90),
-  AUDIT_WINDOW_ROWS: whole(100, 5_000_000).default(100_000),
+  AUDIT_WINDOW_ROWS: whole(100, 1_000_000).default(100_000),
 });
 
 function isOrigin(text: string): boolean {
