@@ -54,7 +54,9 @@ export const ClusterId = plain(z.string().regex(/^c-[gef][a-z2-7]{18}$/));
  * A group as some provider knows it: the provider's id, what kind of group it is there, and its id there, percent-encoded where that is not plain. It is the name by which a
  * cluster's own bindings may speak of the group, so it can neither begin with `system:` nor break a header field.
  */
-export const GroupPrincipal = z.string().regex(/^[a-z][a-z0-9-]{0,31}_(?:group|org|team):\/\/[\x21-\x7e]{1,200}$/);
+export const GroupPrincipal = plain(
+  z.string().regex(/^[a-z][a-z0-9-]{0,31}_(?:group|org|team):\/\/[\x21-\x7e]{1,200}$/),
+);
 
 /** A global role that somebody made, and its being given to somebody (`schema/roles.ts`). */
 export const GlobalRoleId = z.string().regex(/^gr-[a-z2-7]{10}$/);

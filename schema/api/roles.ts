@@ -1,12 +1,13 @@
 import * as z from 'zod';
+import { plain } from '../audit/redact.ts';
 import { GlobalRoleBindingId, GlobalRoleId, GroupPrincipal, UserId } from '../ids.ts';
 import { Permission, PERMISSIONS } from '../roles.ts';
 import { endpoint, listOf, Moment } from './endpoint.ts';
 
 /** The id of a role that somebody made, or the name of one that every plane has. */
-const RoleId = z.string().regex(/^[a-z][a-z0-9-]{0,63}$/);
+const RoleId = plain(z.string().regex(/^[a-z][a-z0-9-]{0,63}$/));
 
-const name = z.string().trim().min(1).max(64);
+const name = plain(z.string().trim().min(1).max(64));
 // Unique, and in the order of the list, so that two roles that let the same look the same.
 const permissions = z
   .array(Permission)

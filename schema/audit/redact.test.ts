@@ -13,9 +13,21 @@ test('what is written: numbers, booleans, words of an enumeration, and texts tha
     ttl: z.string().transform(Number).pipe(z.int()).default(5),
     on: z.boolean(),
     nothing: Name.nullable(),
+    described: Name.describe('a name').max(9),
+    sorted: z.array(z.enum(['a', 'b'])).transform((given) => given.toSorted()),
     absent: z.string().optional(),
   });
-  const value = { name: 'ada', again: 'bob', role: 'owner', kind: 'x', ttl: 9, on: false, nothing: null };
+  const value = {
+    name: 'ada',
+    again: 'bob',
+    role: 'owner',
+    kind: 'x',
+    ttl: 9,
+    on: false,
+    nothing: null,
+    described: 'eve',
+    sorted: ['a', 'b'],
+  };
   expect(redactedObject(schema, value)).toEqual(value);
 });
 
@@ -26,12 +38,12 @@ test('a text that nobody marked is redacted, however it is wrapped', () => {
     nested: z.object({ name: Name, token: z.string() }),
     list: z.array(z.string()),
     named: z.array(Name),
+    replaced: z.enum(['a', 'b']).transform(() => 'hunter2'),
     trimmed: z.string().transform((text) => text.trim()),
     either: z.union([z.number(), z.string()]),
     any: z.unknown(),
     record: z.record(z.string(), z.string()),
     tuple: z.tuple([Name]),
-    described: Name.describe('another schema: the mark does not follow'),
   });
   const value = {
     password: 'hunter2',
@@ -39,12 +51,12 @@ test('a text that nobody marked is redacted, however it is wrapped', () => {
     nested: { name: 'ada', token: 'hunter2' },
     list: ['hunter2'],
     named: ['ada'],
+    replaced: 'hunter2',
     trimmed: 'hunter2',
     either: 'hunter2',
     any: { x: 'hunter2' },
     record: { hunter2: 'hunter2' },
     tuple: ['hunter2'],
-    described: 'hunter2',
   };
   const written = redactedObject(schema, value);
   expect(JSON.stringify(written)).not.toContain('hunter2');

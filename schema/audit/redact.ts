@@ -4,8 +4,8 @@ import * as z from 'zod';
 const plainTexts = z.registry<{ readonly written: true }>();
 
 /**
- * Marks a text as no secret: what is sent for it may be written into the audit log. Every other text is redacted, so that a field which nobody thought of is not a leak. Mark last:
- * a schema that is derived by a further check or description is another schema.
+ * Marks a text as no secret: what is sent for it may be written into the audit log. Every other text is redacted, so that a field which nobody thought of is not a leak. What is derived
+ * from it by a further check or a description is marked too.
  */
 export function plain<T extends z.ZodType>(schema: T): T {
   plainTexts.add(schema, { written: true });
@@ -24,8 +24,10 @@ const MAX_ITEMS = 100;
  */
 export function redacted(schema: z.ZodType, value: unknown): unknown {
   if (value === null || typeof value === 'boolean' || typeof value === 'number') return value;
-  if (plainTexts.has(schema)) return typeof value === 'string' ? value.slice(0, MAX_TEXT) : REDACTED;
-  if (schema instanceof z.ZodEnum || schema instanceof z.ZodLiteral) return value;
+  if (plainTexts.get(schema) !== undefined) return typeof value === 'string' ? value.slice(0, MAX_TEXT) : REDACTED;
+  if (schema instanceof z.ZodEnum || schema instanceof z.ZodLiteral) {
+    return schema.safeParse(value).success ? value : REDACTED;
+  }
   if (schema instanceof z.ZodObject) return redactedObject(schema, value);
   if (schema instanceof z.ZodArray) {
     const { element } = schema;
@@ -61,6 +63,11 @@ function within(schema: z.ZodType): z.ZodType | null {
     schema instanceof z.ZodDefault ||
     schema instanceof z.ZodPrefault ||
     schema instanceof z.ZodReadonly;
-  const inner: unknown = wraps ? schema.def.innerType : schema instanceof z.ZodPipe ? schema.def.out : null;
+  const inner: unknown = wraps ? schema.def.innerType : schema instanceof z.ZodPipe ? told(schema) : null;
   return inner instanceof z.ZodType ? inner : null;
+}
+
+/** What a pipe says of its result; where a function made that, what it was made of says it. */
+function told(pipe: z.ZodPipe): unknown {
+  return pipe.def.out instanceof z.ZodTransform ? pipe.def.in : pipe.def.out;
 }

@@ -26,7 +26,7 @@ export interface Recorded {
   readonly named: Named;
 }
 
-/** Of strangers, who could fill the log, only what a throttle bounds is written, and what succeeds. */
+/** Of strangers, who could fill the log, only what changes something is written, and of the rest what a throttle bounds. */
 const STRANGERS: ReadonlySet<ErrorCode> = new Set(['invalid_credentials', 'password_change_required']);
 
 /**
@@ -46,6 +46,8 @@ export async function recorded<T>(call: PlaneCall, deps: RecordDeps, run: (given
   const named: Named = (user) => {
     if (uid === undefined) event = { ...event, user: userOf(user) };
   };
+  /** Whether a stranger could cause any number of these. */
+  const idle = (): boolean => event.user.uid === undefined && call.endpoint.who !== 'operator' && !committed;
   const land = async (ended: AuditEvent): Promise<void> => {
     if (await landAnswer(deps.db, ended, Math.floor(deps.now() / 1000))) deps.upkeep();
   };
@@ -55,12 +57,12 @@ export async function recorded<T>(call: PlaneCall, deps: RecordDeps, run: (given
     result = await run({ commit, named });
   } catch (error) {
     const code = codeOf(error);
-    const known = event.user.uid !== undefined || call.endpoint.who === 'operator';
-    if (known || committed || STRANGERS.has(code)) {
+    if (!idle() || STRANGERS.has(code)) {
       await land(atStage(event, 'ResponseComplete', errorRow(code).status, deps.now())).catch(unwritten);
     }
     throw error;
   }
+  if (idle()) return result;
   try {
     await land(atStage(withResult(event, result), 'ResponseComplete', call.endpoint.status, deps.now()));
   } catch (error) {
