@@ -10,8 +10,10 @@ import { readOptionalFile, RotatedFile } from './kube/files.ts';
 import { createPool } from './kube/pool.ts';
 import type { Logger } from './log.ts';
 import { AgentMetrics } from './metrics.ts';
+import { Questions } from './roles/cluster/call.ts';
 import { Budget } from './roles/cluster/messages.ts';
 import { enroller, type Registration } from './roles/cluster/register.ts';
+import { responders } from './roles/cluster/responder.ts';
 import { CAPABILITIES, streamServer } from './roles/cluster/serve.ts';
 import { dial } from './tunnel/dial.ts';
 import { egressTo } from './tunnel/egress.ts';
@@ -65,7 +67,15 @@ export async function startAgent(config: Config, log: Logger): Promise<Agent> {
       log,
     }),
     dial: async (credential, signal) => dial(server, credential, await egress(), signal),
-    serve: streamServer({ api, pool, proxy, borrowed: new Budget(), metrics, log }),
+    serve: streamServer({
+      api,
+      pool,
+      proxy,
+      borrowed: new Budget(),
+      questions: new Questions(responders(log)),
+      metrics,
+      log,
+    }),
     metrics,
     log,
   });

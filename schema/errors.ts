@@ -58,6 +58,15 @@ export const ERRORS = {
   },
   /** What was asked for may have been done, and nobody would find out by whom. */
   audit_unavailable: { status: 503, reason: 'ServiceUnavailable', title: 'The audit log cannot be written' },
+  agent_outdated: {
+    status: 503,
+    reason: 'ServiceUnavailable',
+    title: "The cluster's agent is too old for this, and has to be updated",
+  },
+  agent_timeout: { status: 504, reason: 'Timeout', title: 'The agent did not answer in time' },
+  agent_failed: { status: 502, reason: 'InternalError', title: 'The agent could not answer' },
+  /** A directory that a provider of sign-in asks. Nothing was changed, but a password may have been counted as an attempt. */
+  directory_unavailable: { status: 502, reason: 'InternalError', title: 'The directory cannot be asked' },
   internal: { status: 500, reason: 'InternalError', title: 'Internal error' },
 } as const satisfies Record<string, ErrorRow>;
 

@@ -153,3 +153,12 @@ export const PULL_BYTES = MAX_DATA_BYTES + FRAME_HEADER_BYTES;
 
 /** Sequences are 32 bits; past this a tunnel drains and the agent dials again, long before they wrap. */
 export const LAST_SEQUENCE = 0x7fff_ffff;
+
+/** The question of a `call` stream: what a stream's first window holds, so that it needs no credit. */
+export const MAX_QUESTION_BYTES = 64 * 1024;
+
+/** The answer of a `call` stream is put together before it is read: a person's thousand groups by their ids and names, and room. */
+export const MAX_CALL_ANSWER_BYTES = 512 * 1024;
+
+/** How long a `call` may take, ms: a person waits for it, and their browser a minute. */
+export const MAX_CALL_MS = 60_000;

@@ -1,4 +1,5 @@
 import type { Principal } from '#schema/access.ts';
+import type { DirectoryAnswer, DirectoryQuestion } from '#schema/directory/questions.ts';
 import type { Endpoint, Input, Result } from '#schema/api/endpoint.ts';
 import type { Named } from '../audit/record.ts';
 import type { ClusterMetrics } from '../cluster/metrics/exposition.ts';
@@ -47,6 +48,8 @@ export interface Deps {
   newClusterId(): Promise<string>;
   clusterStatus(clusterId: string): Promise<ClusterStatus>;
   clusterMetrics(clusterId: string): Promise<ClusterMetrics>;
+  /** Asks a cluster's agent; use `directory.ts`. @throws OutriderError */
+  askDirectory(clusterId: string, question: DirectoryQuestion): Promise<DirectoryAnswer>;
 }
 
 /** The caller, where the endpoint has one. */

@@ -57,5 +57,8 @@ export const ANSWER_MS = 5_000;
 /** How often a tunnel's silence is judged at most, ms: reading the platform's timestamp on each request would cost more than it tells. */
 export const SILENCE_CHECK_MS = 1_000;
 
+/** Questions to the agent under way at once: each holds its question and its answer, half a MiB at most. */
+export const MAX_CALLS = 32;
+
 /** How long an answer "no such cluster" is believed by an object that holds nothing, ms. */
 export const UNKNOWN_FOR_MS = 2_000;

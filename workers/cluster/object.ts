@@ -2,6 +2,12 @@ import { DurableObject } from 'cloudflare:workers';
 import { AccessSnapshot, type Principal } from '#schema/access.ts';
 import type { AuditEvent } from '#schema/audit/event.ts';
 import { mayChange } from '#schema/audit/request-info.ts';
+import {
+  DIRECTORY_DEADLINE_MS,
+  DIRECTORY_QUESTION,
+  DirectoryAnswer,
+  type DirectoryQuestion,
+} from '#schema/directory/questions.ts';
 import { errorRow, OutriderError, unknownCluster } from '#schema/errors.ts';
 import { ProtocolCode, ProtocolError } from '#schema/protocol/codec/codes.ts';
 import { encodeRequestHead, type RequestHead } from '#schema/protocol/codec/head.ts';
@@ -19,13 +25,15 @@ import { Access } from './access.ts';
 import { AuditBuffer } from './audit.ts';
 import { readAgent, readCaller } from './caller.ts';
 import { ADDRESS_HEADER, AUDIT_ID_HEADER, REQUEST_ID_HEADER, requestFields } from './fields.ts';
-import { CANCEL_RATE, DIAL_RATE } from './limits.ts';
+import { CANCEL_RATE, DIAL_RATE, MAX_CALLS } from './limits.ts';
 import { LiveRequests } from './live.ts';
 import { Counters } from './metrics/counters.ts';
 import type { ClusterMetrics } from './metrics/exposition.ts';
 import { Rates } from './rates.ts';
 import { Sockets, type ClusterStatus } from './sockets.ts';
 import { Storage } from './storage.ts';
+import { type Asked, outcomeOf } from './asked.ts';
+import { ask } from './streams/call.ts';
 import { serveHttp } from './streams/http.ts';
 import { Spill } from './streams/spill.ts';
 import { serveUpgrade } from './streams/upgrade.ts';
@@ -46,6 +54,8 @@ export class Cluster extends DurableObject<Env> {
   readonly #cancels = new Rates(CANCEL_RATE);
   /** Requests that have not been answered yet. */
   #unanswered = 0;
+  /** Of them: questions to the agent. */
+  #calls = 0;
   /** Its id, once somebody has asked for it by that: the platform does not tell an object its name. */
   #cluster = '';
 
@@ -149,6 +159,27 @@ export class Cluster extends DurableObject<Env> {
     // What was told may not be forgotten: see `metrics/keeper.ts`.
     this.#sockets.keep();
     return { tunnels: byState, streams, waiting, counted: this.#counters.counted };
+  }
+
+  /** RPC: asks the cluster's agent about a directory. The Worker has decided who may. The question holds passwords: it is passed on and forgotten. */
+  async ask(cluster: string, question: DirectoryQuestion): Promise<Asked<DirectoryAnswer>> {
+    return await outcomeOf(async () => {
+      this.#isFor(cluster);
+      if (this.#calls >= MAX_CALLS)
+        throw new OutriderError('overloaded', 'too many questions to this agent are under way');
+      this.#calls++;
+      this.#unanswered++;
+      try {
+        const asked = { name: DIRECTORY_QUESTION, value: question, deadline: DIRECTORY_DEADLINE_MS };
+        const answer = DirectoryAnswer.safeParse(await ask(this.#sockets.pool, asked));
+        if (answer.success) return answer.data;
+        throw new OutriderError('agent_failed', 'the agent answered with something else than was asked');
+      } finally {
+        this.#calls--;
+        this.#unanswered--;
+        this.#sockets.keep();
+      }
+    });
   }
 
   /** Counts a request by how it was answered, and how soon. */

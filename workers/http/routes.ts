@@ -10,6 +10,7 @@ import {
   renameCluster,
 } from '#schema/api/clusters.ts';
 import { registerAgent } from '#schema/api/connect.ts';
+import { testDirectory } from '#schema/api/directory.ts';
 import type { Endpoint } from '#schema/api/endpoint.ts';
 import { deleteGroupRole, listGroupRoles, putGroupRole } from '#schema/api/group-roles.ts';
 import { deleteMember, listMembers, putMember } from '#schema/api/members.ts';
@@ -51,6 +52,7 @@ import {
   handleUpdateGlobalRole,
 } from '../api/global-roles.ts';
 import { handleDeleteGroupRole, handleListGroupRoles, handlePutGroupRole } from '../api/group-roles.ts';
+import { handleTestDirectory } from '../api/directory.ts';
 import type { Deps, Handler, KnownCaller } from '../api/handler.ts';
 import { handleGetKubeconfig } from '../api/kubeconfig.ts';
 import { handleDeleteMember, handleListMembers, handlePutMember } from '../api/members.ts';
@@ -115,6 +117,7 @@ export const ROUTES: readonly Route[] = [
   route(listRegistrationTokens, handleListRegistrationTokens),
   route(createRegistrationToken, handleCreateRegistrationToken),
   route(deleteRegistrationToken, handleDeleteRegistrationToken),
+  route(testDirectory, handleTestDirectory),
   route(registerAgent, async ({ body }, deps) => await register(deps, body)),
   route(listAuditEvents, handleListAuditEvents),
 ];

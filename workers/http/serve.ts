@@ -4,6 +4,7 @@ import { announcedCommit, type Announced } from '../access/commit.ts';
 import { keepWindow } from '../audit/window.ts';
 import type { Deps } from '../api/handler.ts';
 import type { Cluster } from '../cluster/object.ts';
+import { answerOf } from '../cluster/asked.ts';
 import { clusterObject, newClusterId } from '../cluster/stub.ts';
 import { CONNECT_PATH, pathOf } from '../cluster/target.ts';
 import { dialTunnel } from '../connect/tunnel.ts';
@@ -70,6 +71,8 @@ function depsOf(request: Request, env: Env, config: Config, context: ExecutionCo
     newClusterId: async () => await newClusterId(config),
     clusterStatus: async (clusterId) => await (await existing(env, config, clusterId)).status(),
     clusterMetrics: async (clusterId) => await (await existing(env, config, clusterId)).metrics(clusterId),
+    askDirectory: async (clusterId, question) =>
+      answerOf(await (await existing(env, config, clusterId)).ask(clusterId, question)),
   };
 }
 

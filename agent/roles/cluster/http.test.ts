@@ -9,6 +9,7 @@ import { apiServer } from '../../kube/api-server.ts';
 import { createLogger } from '../../log.ts';
 import { AgentMetrics } from '../../metrics.ts';
 import { serveHttp } from './http.ts';
+import { Questions } from './call.ts';
 import { Budget } from './messages.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -32,6 +33,7 @@ async function put(size: number): Promise<{ options: Dispatcher.DispatchOptions;
     pool: { dispatch: (options: Dispatcher.DispatchOptions) => dispatched.resolve(options) } as unknown as Dispatcher,
     proxy: new Account('proxy', () => token.promise),
     borrowed: new Budget(),
+    questions: new Questions(new Map()),
     metrics,
     log: createLogger('error', () => undefined),
   };

@@ -2,6 +2,7 @@ import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { StreamKind } from '#schema/protocol/codec/frame.ts';
 import type { Stream } from '#schema/protocol/flow/stream.ts';
 import type { StreamMetrics } from '../../metrics.ts';
+import { serveCall } from './call.ts';
 import { refuse, serveHttp } from './http.ts';
 import { serveUpgrade } from './upgrade.ts';
 import type { Upstream } from './upstream.ts';
@@ -12,6 +13,7 @@ type Serve = (upstream: Upstream, stream: Stream, head: Uint8Array, metrics: Str
 const KINDS: readonly { kind: StreamKind; capability: string; serve: Serve }[] = [
   { kind: StreamKind.HTTP, capability: 'http', serve: serveHttp },
   { kind: StreamKind.UPGRADE, capability: 'upgrade', serve: serveUpgrade },
+  { kind: StreamKind.CALL, capability: 'call', serve: serveCall },
 ];
 
 /** For HELLO. */

@@ -4,6 +4,7 @@ import type { Logger } from '../../log.ts';
 import type { AgentMetrics } from '../../metrics.ts';
 import type { ApiServer } from '../../kube/api-server.ts';
 import type { Account } from '../../kube/accounts.ts';
+import type { Questions } from './call.ts';
 import type { Budget } from './messages.ts';
 
 /** What serving a stream needs. */
@@ -14,6 +15,8 @@ export interface Upstream {
   proxy: Account;
   /** What upgrades hold of large messages, all together. */
   borrowed: Budget;
+  /** `call` streams, all together. */
+  questions: Questions;
   metrics: AgentMetrics;
   log: Logger;
 }

@@ -6,6 +6,7 @@ import type { WebSocket } from 'ws';
 import { Account } from '#agent/kube/accounts.ts';
 import { createLogger } from '#agent/log.ts';
 import { AgentMetrics } from '#agent/metrics.ts';
+import { Questions } from '#agent/roles/cluster/call.ts';
 import { Budget } from '#agent/roles/cluster/messages.ts';
 import { CAPABILITIES, streamServer } from '#agent/roles/cluster/serve.ts';
 import { Tunnel } from '#agent/tunnel/tunnel.ts';
@@ -153,6 +154,7 @@ export class AgentLife implements Life {
       pool: this.pool,
       proxy: new Account('proxy', async () => ({ token: 't', expiresAt: Date.now() + 3_600_000 })),
       borrowed: this.#borrowed,
+      questions: new Questions(new Map()),
       metrics: this.metrics,
       log,
     });

@@ -3,6 +3,7 @@ import { createLogger } from '#agent/log.ts';
 import { Account } from '#agent/kube/accounts.ts';
 import { AgentMetrics } from '#agent/metrics.ts';
 import { serveHttp } from '#agent/roles/cluster/http.ts';
+import { Questions } from '#agent/roles/cluster/call.ts';
 import { Budget } from '#agent/roles/cluster/messages.ts';
 import type { Upstream } from '#agent/roles/cluster/upstream.ts';
 import { PlaneRefusal } from '#agent/tunnel/plane.ts';
@@ -153,6 +154,7 @@ export class Agent {
       pool: api.clientOf(this.domain),
       proxy: new Account('proxy', () => Promise.resolve({ token: 't', expiresAt: Number.MAX_SAFE_INTEGER })),
       borrowed: this.budget,
+      questions: new Questions(new Map()),
       metrics: new AgentMetrics('0'),
       log: createLogger('warn', (line) => deps.trace(`${name}: ${plain(line)}`)),
     };

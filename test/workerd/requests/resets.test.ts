@@ -20,7 +20,7 @@ test.each<[keyof typeof ProtocolCode, number, string, boolean]>([
   ['UPSTREAM_UNREACHABLE', 503, 'ServiceUnavailable', true],
   ['UPSTREAM_LOST', 502, 'InternalError', false],
   ['IDENTITY_REFUSED', 403, 'Forbidden', false],
-  ['UNSUPPORTED', 500, 'InternalError', false],
+  ['UNSUPPORTED', 503, 'ServiceUnavailable', false],
   ['CANCELLED', 502, 'InternalError', false],
   ['INTERNAL', 502, 'InternalError', false],
   ['LIMIT', 502, 'InternalError', false],

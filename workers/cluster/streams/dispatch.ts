@@ -18,7 +18,7 @@ const REFUSALS: Partial<Record<ProtocolCode, ErrorCode>> = {
   [ProtocolCode.UPSTREAM_UNREACHABLE]: 'upstream_unreachable',
   [ProtocolCode.UPSTREAM_LOST]: 'upstream_lost',
   [ProtocolCode.IDENTITY_REFUSED]: 'forbidden',
-  [ProtocolCode.UNSUPPORTED]: 'internal',
+  [ProtocolCode.UNSUPPORTED]: 'agent_outdated',
 };
 
 /** A stream that was reset before its response began. */
@@ -43,7 +43,7 @@ export async function dispatch(
   if (exchange.failure !== null) throw exchange.failure;
   if (tunnel === null) throw tunnelDown();
   if (!tunnel.serves(request.kind)) {
-    throw new OutriderError('internal', 'the agent of this cluster cannot serve this kind of request; update it');
+    throw new OutriderError('agent_outdated', 'the agent of this cluster cannot serve this kind of request; update it');
   }
   try {
     exchange.stream = tunnel.open(request.kind, request.head, request.fin, exchange);

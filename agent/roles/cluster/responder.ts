@@ -1,0 +1,28 @@
+import { DIRECTORY_QUESTION, DirectoryQuestion } from '#schema/directory/questions.ts';
+import type { Logger } from '../../log.ts';
+
+/** Answers questions of one name; `signal` aborts when nobody waits any more. Rejects with {@link BadQuestion} for what its schema does not take. */
+export type Responder = (question: unknown, signal: AbortSignal) => Promise<unknown>;
+
+/** The question is not one. Says nothing of what was sent. */
+export class BadQuestion extends Error {
+  constructor() {
+    super('not a question');
+    this.name = 'BadQuestion';
+  }
+}
+
+/** Every question that the agent answers, by name. */
+export function responders(log: Logger): ReadonlyMap<string, Responder> {
+  return new Map([[DIRECTORY_QUESTION, directoryResponder(log)]]);
+}
+
+/** What speaks LDAP is loaded by the first question: most clusters are never asked one. */
+const directoryResponder =
+  (log: Logger): Responder =>
+  async (question, signal) => {
+    const parsed = DirectoryQuestion.safeParse(question);
+    if (!parsed.success) throw new BadQuestion();
+    const { answerDirectory } = await import('../../directory/answer.ts');
+    return await answerDirectory(parsed.data, signal, log);
+  };
