@@ -8,8 +8,8 @@ import { DirectoryFailure, failureOf, resultCode, ResultCode } from './failure.t
 /** One operation, ms. A chain of memberships takes a large domain a second. */
 const OPERATION_MS = 8_000;
 
-/** What one connection may bring: a thousand groups are a few hundred KiB. The LDAP library holds a message of any size. */
-const MAX_RECEIVED_BYTES = 8 * 1024 * 1024;
+/** What one connection may bring: a thousand groups are a few hundred KiB. The LDAP library holds a message of any size, and copies all of it for each piece that comes. */
+const MAX_RECEIVED_BYTES = 2 * 1024 * 1024;
 
 /** Answers to a bind that say: not with these. A server may say so in several ways, of a name that it does not know or an account that it has locked. */
 const REFUSALS = new Set<number | null>([

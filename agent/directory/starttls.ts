@@ -10,6 +10,8 @@ const EXTENDED_REQUEST = 0x77;
 const REQUEST_NAME = 0x80;
 const EXTENDED_RESPONSE = 0x78;
 
+const SEQUENCE = 0x30;
+
 const MESSAGE_ID = 1;
 
 /** An answer is some sixty octets, with a message for people. */
@@ -60,7 +62,7 @@ function request(): Buffer {
 function isWhole(received: Buffer): boolean {
   try {
     const reader = new BerReader(received);
-    return reader.readSequence() !== null && reader.remain >= reader.length;
+    return reader.readSequence(SEQUENCE) !== null && reader.remain >= reader.length;
   } catch {
     return true;
   }
@@ -70,7 +72,7 @@ function judge(answer: Buffer, server: string): void {
   let fine = false;
   try {
     const reader = new BerReader(answer);
-    const whole = reader.readSequence(0x30) !== null && reader.remain === reader.length;
+    const whole = reader.readSequence(SEQUENCE) !== null && reader.remain === reader.length;
     fine =
       whole &&
       reader.readInt() === MESSAGE_ID &&

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
+import { encodeCall } from '#schema/protocol/codec/call.ts';
 import { encodeClose } from '#schema/protocol/codec/close.ts';
 import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { Flag, StreamKind } from '#schema/protocol/codec/frame.ts';
@@ -50,6 +51,19 @@ const SCRIPTS: Record<keyof typeof TRANSCRIPTS, Script> = {
     ({ plane }) => plane.stream?.end(),
     ({ agent }) => agent.stream?.accept(),
     ({ agent }) => agent.stream?.head(status(201), true),
+  ],
+  call: [
+    ({ link, plane }) => {
+      const asked = encodeCall({ question: '/q', deadline: 20_000 });
+      plane.stream = link.plane.session.open(StreamKind.CALL, asked, false, plane);
+      plane.stream.write(utf8('{}'));
+      plane.stream.end();
+    },
+    ({ agent }) => {
+      agent.stream?.head(status(200));
+      agent.stream?.write(utf8('[]'));
+      agent.stream?.end();
+    },
   ],
   ends: [
     ({ open }) => open('GET /w', true),

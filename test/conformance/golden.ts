@@ -108,6 +108,28 @@ export const TRANSCRIPTS = {
       { from: 'agent', meaning: 'HEAD 201 with FIN', hex: ['04 01 0000 00000001 00000003', '323031'] },
     ],
   },
+  call: {
+    name: 'a call: the question with its OPEN, and its answer',
+    incarnation: 7,
+    messages: [
+      {
+        from: 'plane',
+        meaning: 'OPEN call "ASK /q", deadline 20 s, and the question {}',
+        hex: [
+          '02 00 0007 00000001 00000016', // OPEN, 22 octets
+          '04', // call
+          '41534b202f71 0a 646561646c696e65 3a 3230303030', // ASK /q, deadline:20000
+          '05 01 0007 00000001 00000002', // DATA, FIN
+          '7b7d', // {}
+        ],
+      },
+      {
+        from: 'agent',
+        meaning: 'HEAD 200 and the answer [] with FIN',
+        hex: ['04 00 0007 00000001 00000003', '323030', '05 01 0007 00000001 00000002', '5b5d'],
+      },
+    ],
+  },
   ends: {
     name: 'a cancelled watch, a drain with a late OPEN, and the end of the session',
     incarnation: 1,

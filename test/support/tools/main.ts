@@ -3,6 +3,7 @@ import { installClusterTools } from '#scripts/demo/install.ts';
 import { IMPORT_PACKAGES, installPackages, missingPackages } from '#scripts/demo/tools/debian.ts';
 import { installClientGo } from './clientgo.ts';
 import { installHelm } from './helm.ts';
+import { installSamba } from './samba.ts';
 
 const log = (line: string): void => console.log(`[install] ${line}`);
 
@@ -14,6 +15,7 @@ try {
   const root = process.getuid?.() === 0;
   await installClusterTools({ node: root, log });
   if (root) await installPackages(missingPackages(IMPORT_PACKAGES), log);
+  if (root) await installSamba(log);
   await installClientGo(log);
   await installHelm(log);
 } catch (error) {
