@@ -4,7 +4,7 @@ import type { DirectoryConfig } from '#schema/directory/config.ts';
 import {
   type DirectoryAnswer,
   type DirectoryPerson,
-  type DirectoryQuestion,
+  DirectoryQuestion,
   MAX_DIRECTORY_FOUND,
   MAX_DIRECTORY_GROUPS,
 } from '#schema/directory/questions.ts';
@@ -16,6 +16,10 @@ import { DirectorySession } from './session.ts';
 
 /** What a problem's detail has room for. */
 const DETAIL_LENGTH = 1024;
+
+/** Null: it is no question. */
+export const readQuestion = (value: unknown): DirectoryQuestion | null =>
+  DirectoryQuestion.safeParse(value).data ?? null;
 
 /** Asks a directory. What failed is an answer too; only a fault of the agent's own rejects, or an abort. */
 export async function answerDirectory(

@@ -33,18 +33,18 @@ const EPOCH_1601_MS = 11_644_473_600_000n;
 const GUID_ORDER = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15] as const;
 
 /** Sixteen octets as text: lower case, with hyphens. Null: they are no GUID. */
-export function guidText(octets: Uint8Array): string | null {
-  if (octets.byteLength !== GUID_ORDER.length) return null;
-  const hex = Buffer.from(GUID_ORDER.map((at) => octets[at] ?? 0)).toString('hex');
+export function guidText(stored: Uint8Array): string | null {
+  if (stored.byteLength !== GUID_ORDER.length) return null;
+  const hex = Buffer.from(GUID_ORDER.map((at) => stored[at] ?? 0)).toString('hex');
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
 
 /** The octets of a GUID's text, for a filter. */
-export function guidOctets(text: string): Buffer {
-  const shown = Buffer.from(text.replaceAll('-', ''), 'hex');
-  const octets = Buffer.alloc(GUID_ORDER.length);
-  GUID_ORDER.forEach((at, i) => (octets[at] = shown[i] ?? 0));
-  return octets;
+export function guidOctets(shownGuid: string): Buffer {
+  const shown = Buffer.from(shownGuid.replaceAll('-', ''), 'hex');
+  const stored = Buffer.alloc(GUID_ORDER.length);
+  GUID_ORDER.forEach((at, i) => (stored[at] = shown[i] ?? 0));
+  return stored;
 }
 
 /**

@@ -1,9 +1,6 @@
 import * as z from 'zod';
 import { DirectoryConfig, DirectoryPassword, LoginName, ObjectGuid, SearchText } from './config.ts';
 
-/** The name of these questions as `call` streams (`schema/protocol/README.md`, "Calls"). */
-export const DIRECTORY_QUESTION = '/directory';
-
 /** How long one may take, ms: two servers that say nothing are given up before it passes, and a third is tried. */
 export const DIRECTORY_DEADLINE_MS = 20_000;
 
@@ -52,7 +49,7 @@ const FoundEntry = z.object({
 export type FoundEntry = z.infer<typeof FoundEntry>;
 
 /** Why a directory could not be asked. */
-export const DirectoryProblemCode = z.enum([
+const DirectoryProblemCode = z.enum([
   /** No server takes connections. */
   'unreachable',
   /** A server's certificate is not of the authority, not for its name, or there is no TLS at all. */

@@ -23,6 +23,7 @@ const WORKER: BundlePolicy = {
     ws: NODE_SOCKETS,
     undici: NODE_SOCKETS,
     'https-proxy-agent': NODE_SOCKETS,
+    ldapts: 'directories are asked by agents: an edge trusts no private authority',
     'prom-client': 'counters in an isolate that comes and goes mean nothing',
   },
   folders: ['workers', 'schema'],
@@ -51,6 +52,7 @@ const AGENT: BundlePolicy = {
     bintrees: 'under tdigest',
     jose: 'the agent’s credential',
     zod: 'validation',
+    ldapts: 'LDAP, loaded by the first question to a directory',
   },
   refused: {
     hono: 'two plain endpoints need no router',
@@ -59,7 +61,7 @@ const AGENT: BundlePolicy = {
   folders: ['agent', 'schema'],
   supplied: (module) => isBuiltin(module) || NATIVE_EXTRAS.has(module),
   // It is resident on every cluster. One `import { z }` instead of `import * as z` brings all of zod and its languages, 350 kB and 8 MiB resident.
-  maxBytes: 1_000_000,
+  maxBytes: 1_100_000,
 };
 
 /** Bundles the Worker as a deployment would, without one, and judges what is in it. */

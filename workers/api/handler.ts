@@ -48,7 +48,7 @@ export interface Deps {
   newClusterId(): Promise<string>;
   clusterStatus(clusterId: string): Promise<ClusterStatus>;
   clusterMetrics(clusterId: string): Promise<ClusterMetrics>;
-  /** Asks a cluster's agent; use `directory.ts`. @throws OutriderError */
+  /** Asks a directory through a cluster's agent. @throws OutriderError tunnel_down, agent_outdated, agent_timeout, agent_failed, overloaded, too_large, unknown_cluster */
   askDirectory(clusterId: string, question: DirectoryQuestion): Promise<DirectoryAnswer>;
 }
 

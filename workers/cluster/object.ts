@@ -2,13 +2,9 @@ import { DurableObject } from 'cloudflare:workers';
 import { AccessSnapshot, type Principal } from '#schema/access.ts';
 import type { AuditEvent } from '#schema/audit/event.ts';
 import { mayChange } from '#schema/audit/request-info.ts';
-import {
-  DIRECTORY_DEADLINE_MS,
-  DIRECTORY_QUESTION,
-  DirectoryAnswer,
-  type DirectoryQuestion,
-} from '#schema/directory/questions.ts';
+import { DIRECTORY_DEADLINE_MS, DirectoryAnswer, type DirectoryQuestion } from '#schema/directory/questions.ts';
 import { errorRow, OutriderError, unknownCluster } from '#schema/errors.ts';
+import { DIRECTORY_QUESTION } from '#schema/protocol/codec/call.ts';
 import { ProtocolCode, ProtocolError } from '#schema/protocol/codec/codes.ts';
 import { encodeRequestHead, type RequestHead } from '#schema/protocol/codec/head.ts';
 import { MAX_HEAD_BYTES, MAX_HEAD_FIELDS } from '#schema/protocol/limits.ts';

@@ -1,4 +1,4 @@
-import { unknownCluster } from '#schema/errors.ts';
+import { OutriderError, unknownCluster } from '#schema/errors.ts';
 import { randomBase32 } from '#schema/ids.ts';
 import { announcedCommit, type Announced } from '../access/commit.ts';
 import { keepWindow } from '../audit/window.ts';
@@ -13,6 +13,7 @@ import { describeError, loggablePath, logRequest } from '../log.ts';
 import { codeOf, problemResponse } from '../problem.ts';
 import { proxyRequest } from '../proxy/route.ts';
 import { statusOfError } from '../status.ts';
+import { findCluster } from '../store/clusters.ts';
 import { addressOf, callerOf } from './address.ts';
 import { createApp } from './app.ts';
 
@@ -72,7 +73,7 @@ function depsOf(request: Request, env: Env, config: Config, context: ExecutionCo
     clusterStatus: async (clusterId) => await (await existing(env, config, clusterId)).status(),
     clusterMetrics: async (clusterId) => await (await existing(env, config, clusterId)).metrics(clusterId),
     askDirectory: async (clusterId, question) =>
-      answerOf(await (await existing(env, config, clusterId)).ask(clusterId, question)),
+      answerOf(await (await connected(env, config, clusterId)).ask(clusterId, question)),
   };
 }
 
@@ -80,6 +81,15 @@ async function existing(env: Env, config: Config, clusterId: string): Promise<Du
   const stub = await clusterObject(env, config, clusterId);
   if (stub === null) throw unknownCluster();
   return stub;
+}
+
+/** An object is made by its agent's first dial, near the cluster, and never by a question: where there was none, nothing is asked. */
+async function connected(env: Env, config: Config, clusterId: string): Promise<DurableObjectStub<Cluster>> {
+  const cluster = await findCluster(env.DB, clusterId);
+  if (cluster === null) throw unknownCluster();
+  if (cluster.connectedAt === null)
+    throw new OutriderError('tunnel_down', 'no agent of this cluster has ever connected');
+  return await existing(env, config, clusterId);
 }
 
 /** Whence a request comes: the edge sets a field; a plain workerd says `address:port`, and its configuration removes the field where a client sends it. */

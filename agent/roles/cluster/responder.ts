@@ -1,4 +1,4 @@
-import { DIRECTORY_QUESTION, DirectoryQuestion } from '#schema/directory/questions.ts';
+import { DIRECTORY_QUESTION } from '#schema/protocol/codec/call.ts';
 import type { Logger } from '../../log.ts';
 
 /** Answers questions of one name; `signal` aborts when nobody waits any more. Rejects with {@link BadQuestion} for what its schema does not take. */
@@ -17,12 +17,12 @@ export function responders(log: Logger): ReadonlyMap<string, Responder> {
   return new Map([[DIRECTORY_QUESTION, directoryResponder(log)]]);
 }
 
-/** What speaks LDAP is loaded by the first question: most clusters are never asked one. */
+/** What speaks LDAP is loaded by the first question, and so are its schemas: most clusters are never asked one, and it would stay resident (decision 0009). */
 const directoryResponder =
   (log: Logger): Responder =>
   async (question, signal) => {
-    const parsed = DirectoryQuestion.safeParse(question);
-    if (!parsed.success) throw new BadQuestion();
-    const { answerDirectory } = await import('../../directory/answer.ts');
-    return await answerDirectory(parsed.data, signal, log);
+    const { answerDirectory, readQuestion } = await import('../../directory/answer.ts');
+    const read = readQuestion(question);
+    if (read === null) throw new BadQuestion();
+    return await answerDirectory(read, signal, log);
   };

@@ -10,6 +10,9 @@ export interface CallHead {
   deadline: number;
 }
 
+/** Names of questions. Apart from their schemas: who only tells them apart needs none of those. */
+export const DIRECTORY_QUESTION = '/directory';
+
 const METHOD = 'ASK';
 const FIELD = 'deadline';
 
