@@ -42,7 +42,7 @@ describe.each([
       },
     ]);
     expect(tunnel.credential).toBe('a-credential-of-the-plane-1');
-    expect(tunnel.proof).toMatchObject({ epoch: 1, role: 'cluster', capabilities: ['http', 'upgrade'] });
+    expect(tunnel.proof).toMatchObject({ epoch: 1, role: 'cluster', capabilities: ['http', 'upgrade', 'call'] });
     expect(await tunnel.http({ target: '/' }).text()).toBe('ok');
     await agent.waitConnected();
     const metrics = await agent.metrics();
