@@ -2,6 +2,8 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { answerDirectory } from '#agent/directory/answer.ts';
+import { named } from '#agent/directory/filters.ts';
+import { DirectorySession } from '#agent/directory/session.ts';
 import type { DirectoryConfig } from '#schema/directory/config.ts';
 import type { DirectoryAnswer } from '#schema/directory/questions.ts';
 import { entry, FakeDirectory, message, Op, result } from '../../support/fakes/directory.ts';
@@ -96,20 +98,35 @@ describe('a directory that takes every password', () => {
 });
 
 describe('attack:', () => {
-  test('a connection that is lost after the bind is not made anew: nothing is asked as nobody, and no password goes over it', async () => {
-    directory.onRequest = ({ id, op }, socket) => {
-      if (op === Op.BIND) socket.end(result(id, Op.BIND_RESPONSE));
-    };
-    expect(await signIn()).toMatchObject({ problem: { code: 'unreachable' } });
+  test('a connection that is lost is not made anew: nothing is asked as nobody, and no password goes over it', async () => {
+    const session = await DirectorySession.open(directory.config(), '127.0.0.1', never);
+    directory.hangUp();
+    await directory.until(() => directory.open === 0);
+    // The client hears of it a turn later.
+    await new Promise((resolve) => setImmediate(resolve));
+    await expect(session.search(named('ada'), 1)).rejects.toMatchObject({ code: 'unreachable' });
+    await expect(session.accepts('CN=Ada', 'ada-secret')).rejects.toMatchObject({ code: 'unreachable' });
     expect(directory.connections).toBe(1);
-    expect(directory.requests.filter((op) => op === Op.BIND)).toHaveLength(1);
+    expect(directory.requests).toEqual([Op.BIND]);
+    session.close();
+  });
+
+  test('a server that hangs up in the middle is passed over for the next', async () => {
+    let binds = 0;
+    directory.onRequest = ({ id, op }, socket) => {
+      if (op === Op.SEARCH) socket.write(result(id, Op.SEARCH_DONE));
+      else if (++binds > 1) socket.write(result(id, Op.BIND_RESPONSE));
+      else socket.end(result(id, Op.BIND_RESPONSE));
+    };
+    expect(await signIn(directory.config({ servers: ['127.0.0.1', '127.0.0.1'] }))).toEqual(NOBODY);
+    expect(directory.connections).toBe(2);
   });
 
   test('a server that sends without end is given up', async () => {
     let sent = 0;
     directory.onRequest = (_request, socket) => {
       // The head of a message of two gibioctets, which would be held until it is whole.
-      socket.write(Buffer.from('308480000000', 'hex'));
+      socket.write(Buffer.from('30847fffffff', 'hex'));
       const more = (): void => {
         while (!socket.destroyed && socket.write(Buffer.alloc(65_536))) sent += 65_536;
       };

@@ -116,8 +116,13 @@ export class FakeDirectory {
     return this.#sockets.size;
   }
 
-  async stop(): Promise<void> {
+  /** Ends every connection. */
+  hangUp(): void {
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async stop(): Promise<void> {
+    this.hangUp();
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
