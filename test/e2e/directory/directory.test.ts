@@ -8,8 +8,8 @@ import { type BareWorld, startBareWorld } from '../../support/bare-world.ts';
 import { newPassword, TestDomain } from '../../support/domain.ts';
 import { makePki } from '../../support/fakes/world.ts';
 
-// A real domain controller behind a real agent, asked by a real plane. Checked by taking out, one at a time: the refusal of disabled accounts (the controller refuses them too: that
-// test still passed, as it should; the one after it failed), the certificate's name, the authority, the security-enabled bit, the chain of memberships.
+// A real domain controller behind a real agent, asked by a real plane. Checked by taking out, one at a time: the certificate's name, its authority, the bit of security groups, the chain
+// of memberships, the order of a GUID's octets. Each time the test that names it failed. (That accounts are disabled the controller says itself: see `hostile.test.ts`.)
 
 let domain: TestDomain;
 let world: BareWorld;
