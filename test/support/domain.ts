@@ -180,6 +180,10 @@ export class TestDomain {
     await this.#admin.modify(dn, new Change({ operation: 'replace', modification: text(attribute, value) }));
   }
 
+  async remove(dn: string): Promise<void> {
+    await this.#admin.del(dn);
+  }
+
   /** A person's `objectGUID` as Samba writes it. */
   async shownGuid(login: string): Promise<string> {
     const shown = await this.#parts.tool('user', 'show', login, '--attributes=objectGUID');

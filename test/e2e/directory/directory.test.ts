@@ -1,8 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { answerDirectory } from '#agent/directory/answer.ts';
+import { createLogger } from '#agent/log.ts';
 import { testDirectory } from '#schema/api/directory.ts';
 import type { DirectoryConfig } from '#schema/directory/config.ts';
 import type { DirectoryPerson } from '#schema/directory/questions.ts';
 import { PROJECT } from '#scripts/lib/project.ts';
+import {
+  type DirectoryIdentity,
+  type DirectoryProvider,
+  directoryProvider,
+} from '#workers/authn/providers/directory.ts';
 import { PlaneApi } from '../../support/api.ts';
 import { type BareWorld, startBareWorld } from '../../support/bare-world.ts';
 import { newPassword, TestDomain } from '../../support/domain.ts';
@@ -205,6 +212,68 @@ describe('a server', () => {
       expect((await asked(domain.config({ searchBase }))).problem?.code).toBe('search_base');
     },
   );
+});
+
+describe('a provider over it', () => {
+  const never = new AbortController().signal;
+  const quiet = createLogger('error', () => undefined);
+  // What the agent runs, without the way there: the endpoint above asks nothing but these two.
+  const provider = (changes: Partial<DirectoryConfig> = {}): DirectoryProvider =>
+    directoryProvider('activedirectory', domain.config(changes), (question) => answerDirectory(question, never, quiet));
+  const eve = { cn: 'Eve', login: 'eve', password: newPassword(), displayName: 'Eve *)(' };
+  let eveDn: string;
+  let group: string;
+  beforeAll(async () => {
+    eveDn = await domain.addUser(eve);
+    group = await domain.addGroup('eve-inner', [eveDn]);
+    await domain.addGroup('eve-outer', [group]);
+  });
+  const groupsOf = (identity: DirectoryIdentity | null): string[] =>
+    identity?.groups.map(({ displayName }) => displayName).filter((name) => name.startsWith('eve-')) ?? [];
+
+  test('finds people and groups by the beginning of a name, and takes a star for a star', async () => {
+    const found = await provider().search('EVE-');
+    expect(found.map(({ kind, loginName }) => [kind, loginName]).toSorted()).toEqual([
+      ['group', 'eve-inner'],
+      ['group', 'eve-outer'],
+    ]);
+    expect(await provider().search('*')).toEqual([]);
+    expect((await provider({ pageSize: 10 }).search('page-')).length).toBe(25);
+    expect((await provider().search('Eve *)(')).map(({ loginName }) => loginName)).toEqual(['eve']);
+    const [eveGroup] = (await provider().search('eve-inner')).map(({ principal }) => principal);
+    const identity = await provider().signIn('eve', eve.password);
+    expect(identity?.groups.map(({ principal }) => principal)).toContain(eveGroup);
+  });
+
+  test('sees at the next refresh, without a password, that a group was taken, and who is disabled or gone', async () => {
+    const ad = provider();
+    const identity = await ad.signIn('eve', eve.password);
+    expect(groupsOf(identity)).toEqual(['eve-inner', 'eve-outer']);
+    const principal = identity?.principal ?? '';
+    expect(await ad.refresh(principal)).toEqual(identity);
+    await domain.removeMember(group, eveDn);
+    expect(groupsOf(await ad.refresh(principal))).toEqual([]);
+    await domain.replace(eveDn, 'userAccountControl', '514');
+    expect(await ad.refresh(principal)).toBeNull();
+    await domain.replace(eveDn, 'userAccountControl', '512');
+    expect(await ad.refresh(principal)).not.toBeNull();
+    await domain.remove(eveDn);
+    expect(await ad.refresh(principal)).toBeNull();
+  });
+
+  test('knows somebody by their objectGUID, whatever they are called since', async () => {
+    const ad = provider();
+    const before = await ad.signIn('grace', grace.password);
+    const dn = `CN=${grace.cn},CN=Users,${domain.base}`;
+    await domain.replace(dn, 'userPrincipalName', 'hopper@corp.example');
+    await domain.replace(dn, 'sAMAccountName', 'hopper');
+    const after = await ad.signIn('hopper', grace.password);
+    expect(after?.principal).toBe(before?.principal);
+    // Who has the old name now is somebody else.
+    const other = { cn: 'Another Grace', login: 'grace', password: newPassword() };
+    await domain.addUser(other);
+    expect((await ad.signIn('grace', other.password))?.principal).not.toBe(before?.principal);
+  });
 });
 
 test('no log has a password or a name of what was asked', () => {
