@@ -233,10 +233,9 @@ describe('a provider over it', () => {
 
   test('finds people and groups by the beginning of a name, and takes a star for a star', async () => {
     const found = await provider().search('EVE-');
-    expect(found.map(({ kind, loginName }) => [kind, loginName]).toSorted()).toEqual([
-      ['group', 'eve-inner'],
-      ['group', 'eve-outer'],
-    ]);
+    expect(new Set(found.map(({ kind, loginName }) => `${kind} ${loginName}`))).toEqual(
+      new Set(['group eve-inner', 'group eve-outer']),
+    );
     expect(await provider().search('*')).toEqual([]);
     expect((await provider({ pageSize: 10 }).search('page-')).length).toBe(25);
     expect((await provider().search('Eve *)(')).map(({ loginName }) => loginName)).toEqual(['eve']);
