@@ -75,10 +75,13 @@ export type ErrorCode = keyof typeof ERRORS;
 /** A refusal to be rendered at the edge. `detail` is shown to the caller: what happened and what to do, without secrets. */
 export class OutriderError extends Error {
   readonly code: ErrorCode;
-  constructor(code: ErrorCode, detail: string) {
+  /** Seconds, where it is known better than the row of the code knows it. */
+  readonly retryAfter: number | undefined;
+  constructor(code: ErrorCode, detail: string, { retryAfter }: { retryAfter?: number } = {}) {
     super(detail);
     this.name = 'OutriderError';
     this.code = code;
+    this.retryAfter = retryAfter ?? errorRow(code).retryAfter;
   }
 }
 

@@ -17,10 +17,16 @@ export const signIn = endpoint({
     username: z.string().trim().min(1).max(MAX_TYPED),
     password: z.string().min(1).max(MAX_TYPED),
     newPassword: NewPassword.optional(),
+    session: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Begin a session of a browser: its token comes as a cookie that no script can read, and not in the answer',
+      ),
   }),
   status: 200,
   result: z.object({
-    token: z.string().describe('Bearer token; shown once'),
+    token: z.string().nullable().describe('Bearer token; shown once. null: it is in the cookie'),
     expiresAt: Moment,
     user: User,
   }),

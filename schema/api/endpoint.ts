@@ -35,6 +35,8 @@ interface Shape {
   readonly query?: z.ZodObject;
   /** A JSON object; none: a body is not read. */
   readonly body?: z.ZodObject;
+  /** The body is a form, and refusals are those of OAuth (RFC 6749 §3.2, §5.2): what its clients expect. */
+  readonly encoding?: 'form';
   readonly status: 200 | 201 | 204;
   /** None: 204, or not JSON. */
   readonly result?: z.ZodType;

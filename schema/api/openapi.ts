@@ -7,7 +7,7 @@ import { Problem } from './problem.ts';
 type Json = Record<string, unknown>;
 
 /** Any endpoint may be refused so. */
-const COMMON: readonly ErrorCode[] = ['bad_request', 'invalid', 'too_large', 'internal'];
+const COMMON: readonly ErrorCode[] = ['bad_request', 'invalid', 'too_large', 'overloaded', 'internal'];
 
 /** Refusals that come with being known; see {@link Who}. */
 const BY_PERMISSION: readonly ErrorCode[] = ['unauthenticated', 'wrong_scope', 'read_only', 'forbidden'];
@@ -50,6 +50,18 @@ function success(endpoint: Endpoint): Json {
   return { description: 'Done', ...content('application/json', schemaOf(endpoint.result, 'output')) };
 }
 
+/** What RFC 6749 §5.2 and RFC 8628 §3.5 say to a client. */
+const OAUTH_REFUSALS: Json = {
+  '400': {
+    description: 'Refused, or not decided yet (RFC 6749 §5.2, RFC 8628 §3.5)',
+    ...content('application/json', {
+      type: 'object',
+      properties: { error: { type: 'string' }, error_description: { type: 'string' } },
+      required: ['error'],
+    }),
+  },
+};
+
 /** One response for each status, which names the codes that share it. */
 function refusals(endpoint: Endpoint): Json {
   const byStatus = new Map<number, Set<ErrorCode>>();
@@ -70,17 +82,30 @@ function refusals(endpoint: Endpoint): Json {
   );
 }
 
+const bodyMedia = ({ encoding }: Endpoint): string =>
+  encoding === 'form' ? 'application/x-www-form-urlencoded' : 'application/json';
+
+/** A browser's session instead of a token: wherever a person calls. */
+function securityOf({ who }: Endpoint): Json[] {
+  if (who === 'anyone') return [];
+  return who === 'operator' ? [{ bearer: [] }] : [{ bearer: [] }, { session: [] }];
+}
+
 function operation(endpoint: Endpoint): Json {
   return {
     operationId: endpoint.operation,
     summary: endpoint.summary,
     'x-outrider-who': endpoint.who,
-    security: endpoint.who === 'anyone' ? [] : [{ bearer: [] }],
+    security: securityOf(endpoint),
     parameters: [...parameters(endpoint.params, 'path'), ...parameters(endpoint.query, 'query')],
     ...(endpoint.body === undefined
       ? {}
-      : { requestBody: { required: true, ...content('application/json', schemaOf(endpoint.body, 'input')) } }),
-    responses: { [String(endpoint.status)]: success(endpoint), ...refusals(endpoint) },
+      : { requestBody: { required: true, ...content(bodyMedia(endpoint), schemaOf(endpoint.body, 'input')) } }),
+    responses: {
+      [String(endpoint.status)]: success(endpoint),
+      ...refusals(endpoint),
+      ...(endpoint.encoding === 'form' ? OAUTH_REFUSALS : {}),
+    },
   };
 }
 
@@ -97,7 +122,15 @@ export function openApi(endpoints: readonly Endpoint[], server: string): Json {
     paths,
     components: {
       schemas: { Problem: schemaOf(Problem, 'output') },
-      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: '__Host-outrider-session',
+          description: 'From the plane’s own pages only: Origin is checked',
+        },
+      },
     },
   };
 }

@@ -1,15 +1,19 @@
 import * as z from 'zod';
-import { ClusterId, TokenId } from '../ids.ts';
+import { ClusterId, TokenId, UserId } from '../ids.ts';
 import { clusterParams } from './clusters.ts';
 import { endpoint, listOf, Moment } from './endpoint.ts';
+import { LONGEST_TOKEN_SECONDS } from './settings.ts';
 
 const DAY = 24 * 3600;
-/** What is lost and not noticed stops working by itself. */
-const MAX_TTL_SECONDS = 90 * DAY;
 const MIN_TTL_SECONDS = 60;
-const DEFAULT_TTL_SECONDS = 30 * DAY;
+/** For who names none; less where the setting `maxTokenTtlSeconds` is less. */
+export const DEFAULT_TTL_SECONDS = 30 * DAY;
 
-const ttl = z.int().min(MIN_TTL_SECONDS).max(MAX_TTL_SECONDS).describe('Seconds');
+const ttl = z
+  .int()
+  .min(MIN_TTL_SECONDS)
+  .max(LONGEST_TOKEN_SECONDS)
+  .describe('Seconds, up to the setting maxTokenTtlSeconds; 30 days if none are named and the setting allows them');
 
 /** Where a token came from. Only a session, which stands for a person at a sign-in form, may make tokens that outlive it. */
 export const TokenKind = z.enum(['session', 'api', 'kubeconfig']);
@@ -23,6 +27,8 @@ export const Token = z.object({
   readOnly: z.boolean(),
   createdAt: Moment,
   expiresAt: Moment,
+  lastUsedAt: Moment.nullable().describe('To within several minutes; null: not used yet'),
+  lastUsedFrom: z.string().nullable().describe('Address, of IPv6 the /64; null: not used yet, or not known'),
 });
 
 export const createToken = endpoint({
@@ -34,13 +40,13 @@ export const createToken = endpoint({
   scope: 'anything',
   body: z.strictObject({
     description: z.string().trim().max(256).default(''),
-    ttlSeconds: ttl.default(DEFAULT_TTL_SECONDS),
+    ttlSeconds: ttl.optional(),
     cluster: ClusterId.nullable().default(null),
     readOnly: z.boolean().default(false),
   }),
   status: 201,
   result: Token.extend({ token: z.string().describe('Bearer token; shown once') }),
-  errors: ['unknown_cluster', 'conflict'],
+  errors: ['unknown_cluster', 'conflict', 'invalid'],
 });
 
 export const listTokens = endpoint({
@@ -67,6 +73,44 @@ export const deleteToken = endpoint({
   errors: ['not_found'],
 });
 
+export const deleteOwnTokens = endpoint({
+  operation: 'deleteOwnTokens',
+  summary: 'Take all of one’s own tokens back, the one that asks among them, and end every session',
+  method: 'DELETE',
+  path: '/v1/tokens',
+  who: 'person',
+  scope: 'anything',
+  status: 204,
+  errors: ['not_found'],
+});
+
+const ofUser = z.object({ user: UserId });
+
+export const listUserTokens = endpoint({
+  operation: 'listUserTokens',
+  summary: 'A person’s tokens that are good now, without the tokens',
+  method: 'GET',
+  path: '/v1/users/{user}/tokens',
+  who: 'users.manage',
+  scope: 'reads',
+  params: ofUser,
+  status: 200,
+  result: listOf(Token),
+  errors: ['not_found'],
+});
+
+export const deleteUserTokens = endpoint({
+  operation: 'deleteUserTokens',
+  summary: 'Take all tokens of a person back, and end every session of theirs',
+  method: 'DELETE',
+  path: '/v1/users/{user}/tokens',
+  who: 'users.manage',
+  scope: 'anything',
+  params: ofUser,
+  status: 204,
+  errors: ['not_found', 'forbidden'],
+});
+
 export const getKubeconfig = endpoint({
   operation: 'getKubeconfig',
   summary: 'A kubeconfig for a cluster, with a new token of its own that is listed among the tokens',
@@ -82,7 +126,7 @@ export const getKubeconfig = endpoint({
       .regex(/^\d{1,9}$/, 'a number of seconds')
       .transform(Number)
       .pipe(ttl)
-      .default(DEFAULT_TTL_SECONDS),
+      .optional(),
     readonly: z
       .enum(['true', 'false'])
       .transform((text) => text === 'true')
@@ -90,5 +134,5 @@ export const getKubeconfig = endpoint({
   }),
   status: 200,
   media: 'application/yaml',
-  errors: ['conflict'],
+  errors: ['conflict', 'invalid'],
 });

@@ -20,6 +20,8 @@ const Row = z.object({
   not_before: z.int(),
   kind: TokenKind.nullable(),
   revoked: Flag,
+  token_expires_at: z.int().nullable(),
+  idle_seconds: z.int().nullable(),
   cluster_exists: Flag,
   role: Role.nullable(),
   global_roles: GlobalRoles,
@@ -35,6 +37,8 @@ export interface CallerFacts {
   /** Null: the token is on no list, since the operator's own supervisor signed it. */
   readonly tokenKind: TokenKind | null;
   readonly tokenRevoked: boolean;
+  /** A browser's session: when it ends at the latest, and how long it may rest; null: the token is of another kind, or unlisted. */
+  readonly session: { readonly expiresAt: number; readonly idleSeconds: number } | null;
   readonly clusterExists: boolean;
   readonly role: Role | null;
   /** By global roles, all for administrators. */
@@ -51,6 +55,7 @@ export async function findCaller(
       .prepare(
         `SELECT users.username, users.id IN (SELECT user_id FROM administrators) AS administrator, users.enabled, users.password_pending, users.not_before,
            tokens.kind, tokens.revoked_at IS NOT NULL AS revoked,
+           tokens.expires_at AS token_expires_at, tokens.idle_seconds,
            EXISTS (SELECT 1 FROM clusters WHERE id = ?3) AS cluster_exists,
            (SELECT json_group_array(json_array(own.role, made.permissions))
             FROM user_global_roles AS own LEFT JOIN global_roles AS made ON made.id = own.role
@@ -71,6 +76,10 @@ export async function findCaller(
     notBefore: row.not_before,
     tokenKind: row.kind,
     tokenRevoked: row.revoked,
+    session:
+      row.idle_seconds === null || row.token_expires_at === null
+        ? null
+        : { expiresAt: row.token_expires_at, idleSeconds: row.idle_seconds },
     clusterExists: row.cluster_exists,
     role: row.role,
     permissions: new Set(row.administrator ? PERMISSIONS : row.global_roles),

@@ -161,6 +161,20 @@ export async function setUserEnabled(
   return changes(updated) === 1;
 }
 
+/** Ends every token that a person has. False: there is no such person. */
+export async function endTokens(
+  db: D1Database,
+  commit: Commit,
+  { id, now }: { id: string; now: number },
+): Promise<boolean> {
+  const [updated] = await commit([
+    db.prepare(`UPDATE users SET ${END_TOKENS} WHERE id = ?1`).bind(id, now),
+    revokeLostRegistrationTokens(db, id, now),
+    ...touch(db, { user: id }),
+  ]);
+  return changes(updated) === 1;
+}
+
 /** Removes a person with their memberships and tokens. False: they are the last administrator who can sign in, or there is no such person. */
 export async function removeUser(
   db: D1Database,
