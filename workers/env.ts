@@ -7,6 +7,8 @@ export interface SigningKey {
   readonly kid: string;
   readonly privateKey: CryptoKey;
   readonly publicKey: CryptoKey;
+  /** The public half as JWKs have it (RFC 8037 §2). */
+  readonly x: string;
 }
 
 /** The plane's configuration, checked: nobody reads the raw environment after this. */
@@ -16,7 +18,7 @@ export interface Config {
   /** CA in PEM where the certificate of `publicUrl` is not publicly trusted; null: it is. */
   readonly publicCa: string | null;
   readonly signingKeys: readonly [SigningKey, ...SigningKey[]];
-  /** HMAC-SHA-256: authenticates cluster ids. */
+  /** HMAC-SHA-256: authenticates cluster ids, and the forms of pages (`authn/csrf.ts`). */
   readonly clusterIdKey: CryptoKey;
   /** Image reference of the agent. */
   readonly agentImage: string;
@@ -127,6 +129,7 @@ async function importKey({ kty, crv, kid, x, d }: z.infer<typeof Jwk>): Promise<
   try {
     return {
       kid,
+      x,
       privateKey: await crypto.subtle.importKey('jwk', { kty, crv, x, d }, 'Ed25519', false, ['sign']),
       publicKey: await crypto.subtle.importKey('jwk', { kty, crv, x }, 'Ed25519', false, ['verify']),
     };

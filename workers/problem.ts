@@ -25,7 +25,8 @@ export function codeOf(error: unknown): ErrorCode {
 /** A refusal as RFC 9457 has it. What is not a refusal of ours is an internal error, without its text. */
 export function problemResponse(error: unknown, requestId: string): Response {
   const code = codeOf(error);
-  const { status, title, retryAfter } = errorRow(code);
+  const { status, title } = errorRow(code);
+  const retryAfter = error instanceof OutriderError ? error.retryAfter : undefined;
   const problem: Problem = {
     type: 'about:blank',
     title,

@@ -5,13 +5,22 @@ import { hashPassword, verifyPassword } from '../authn/password.ts';
 import { beginSignIn } from '../authn/throttle.ts';
 import { changePassword, findUser, findUserByName, type User } from '../store/users.ts';
 import type { Deps, Handler } from './handler.ts';
-import { mint } from './mint.ts';
 import { renderUser } from './render.ts';
+import { startSession, startTokenSession } from './sign-in/session.ts';
 
-/** A working day and what is left of it at home. */
-const SESSION_SECONDS = 16 * 3600;
+/** What is typed at a sign-in form. */
+interface Typed {
+  readonly username: string;
+  readonly password: string;
+  readonly newPassword?: string | undefined;
+}
 
-export const handleSignIn: Handler<typeof signIn> = async ({ body }, deps) => {
+/**
+ * Finds out whether somebody is who they say, and sets their new password where they send one along.
+ * @returns the person, and the issue time of what they get: epoch seconds
+ * @throws OutriderError throttled; invalid_credentials; password_change_required; invalid; conflict
+ */
+export async function checkPassword(deps: Deps, body: Typed): Promise<{ user: User; issuedAt: number }> {
   const { db, now, address } = deps;
   const attempt = await beginSignIn(db, { username: body.username, address, now });
   const user = await findUserByName(db, body.username);
@@ -30,20 +39,19 @@ export const handleSignIn: Handler<typeof signIn> = async ({ body }, deps) => {
   }
   const issuedAt =
     body.newPassword === undefined ? Math.max(now, user.notBefore) : await change(deps, user, body.newPassword);
-  const { row, token } = await mint(deps, {
-    userId: user.id,
-    kind: 'session',
-    description: 'sign-in',
-    cluster: null,
-    readOnly: false,
-    createdAt: issuedAt,
-    expiresAt: now + SESSION_SECONDS,
-  });
-  return {
-    token,
-    expiresAt: moment(row.expiresAt),
-    user: { ...renderUser(user), passwordPending: false },
-  };
+  return { user, issuedAt };
+}
+
+export const handleSignIn: Handler<typeof signIn> = async ({ body }, deps) => {
+  const { user, issuedAt } = await checkPassword(deps, body);
+  const rendered = { ...renderUser(user), passwordPending: false };
+  if (!body.session) {
+    const { token, expiresAt } = await startTokenSession(deps, user.id, { issuedAt });
+    return { token, expiresAt: moment(expiresAt), user: rendered };
+  }
+  const { expiresAt, setCookie } = await startSession(deps, user.id, { issuedAt });
+  deps.answer.append('set-cookie', setCookie);
+  return { token: null, expiresAt: moment(expiresAt), user: rendered };
 };
 
 /**

@@ -45,6 +45,10 @@ export interface Deps {
   readonly named: Named;
   /** Looks after the audit log's window, once this request is answered. */
   auditUpkeep(): void;
+  /** Header fields that the answer gets beside its own, whatever it is: cookies. */
+  readonly answer: Headers;
+  /** Lets work go on after the answer. */
+  readonly waitUntil: (work: Promise<unknown>) => void;
   newClusterId(): Promise<string>;
   clusterStatus(clusterId: string): Promise<ClusterStatus>;
   clusterMetrics(clusterId: string): Promise<ClusterMetrics>;

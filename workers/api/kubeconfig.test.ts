@@ -49,6 +49,7 @@ const caller = (tokenKind: 'session' | 'api' | null): KnownCaller => ({
     notBefore: 1001,
     tokenKind,
     tokenRevoked: false,
+    session: null,
     clusterExists: true,
     role: 'member',
     permissions: new Set(),

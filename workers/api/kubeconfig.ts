@@ -3,7 +3,7 @@ import { unknownCluster } from '#schema/errors.ts';
 import { findCluster } from '../store/clusters.ts';
 import { toYaml } from '../yaml.ts';
 import type { Handler } from './handler.ts';
-import { lifeFor, mint } from './mint.ts';
+import { allowedTtl, lifeFor, mint } from './mint.ts';
 
 /** What a kubeconfig says (Kubernetes `client-go/tools/clientcmd/api/v1/types.go`). */
 export interface KubeconfigFacts {
@@ -37,7 +37,8 @@ export const handleGetKubeconfig: Handler<typeof getKubeconfig> = async ({ param
     description: `kubeconfig for ${cluster.name}`,
     cluster: cluster.id,
     readOnly: query.readonly,
-    ...lifeFor(caller, deps.now, query.ttl),
+    idleSeconds: null,
+    ...lifeFor(caller, deps.now, await allowedTtl(deps.db, query.ttl)),
   });
   const { publicUrl, publicCa } = deps.config;
   const server = `${publicUrl}/k8s/clusters/${cluster.id}`;

@@ -1,16 +1,26 @@
 import type { Principal } from '#schema/access.ts';
 import { OutriderError } from '#schema/errors.ts';
 import { newTokenId } from '#schema/ids.ts';
+import { DEFAULT_TTL_SECONDS } from '#schema/api/tokens.ts';
 import { signToken } from '../authn/token.ts';
-import { addToken, MAX_TOKENS_PER_USER, type TokenRow } from '../store/tokens.ts';
+import { readSettings } from '../store/settings.ts';
+import { addToken, MAX_TOKENS_PER_USER, type FreshToken } from '../store/tokens.ts';
 import type { Deps, KnownCaller } from './handler.ts';
 
 /** What a new token is to be. Moments: epoch seconds. */
-export type NewToken = Omit<TokenRow, 'id'>;
+export type NewToken = Omit<FreshToken, 'id'>;
 
-/** Makes a token and keeps what it is. @throws OutriderError conflict: its person has too many */
-export async function mint(deps: Deps, token: NewToken): Promise<{ row: TokenRow; token: string }> {
-  const row: TokenRow = { ...token, id: newTokenId() };
+/**
+ * Makes a token and keeps what it is.
+ * @param until epoch seconds, where the token is to end before its row does: it can be issued anew
+ * @throws OutriderError conflict: its person has too many
+ */
+export async function mint(
+  deps: Deps,
+  token: NewToken,
+  { until = token.expiresAt }: { until?: number } = {},
+): Promise<{ row: FreshToken; token: string }> {
+  const row: FreshToken = { ...token, id: newTokenId() };
   const accessVersion = await addToken(deps.db, row);
   if (accessVersion === null) {
     throw new OutriderError(
@@ -22,7 +32,7 @@ export async function mint(deps: Deps, token: NewToken): Promise<{ row: TokenRow
     user: row.userId,
     token: row.id,
     issuedAt: row.createdAt,
-    expiresAt: row.expiresAt,
+    expiresAt: until,
     cluster: row.cluster,
     readOnly: row.readOnly,
     accessVersion,
@@ -46,4 +56,17 @@ export function lifeFor(
     createdAt: Math.max(now, principal.issuedAt),
     expiresAt: unbound ? now + ttlSeconds : Math.min(now + ttlSeconds, principal.expiresAt),
   };
+}
+
+/**
+ * How long a token is to live, seconds, by what was asked for and what the plane allows.
+ * @throws OutriderError invalid: longer than the setting
+ */
+export async function allowedTtl(db: D1Database, asked: number | undefined): Promise<number> {
+  const { maxTokenTtlSeconds: most } = await readSettings(db);
+  if (asked === undefined) return Math.min(DEFAULT_TTL_SECONDS, most);
+  if (asked > most) {
+    throw new OutriderError('invalid', `a token may live ${most} s at most on this plane (maxTokenTtlSeconds)`);
+  }
+  return asked;
 }

@@ -26,6 +26,7 @@ const facts = (change: Partial<CallerFacts> = {}): CallerFacts => ({
   notBefore: 0,
   tokenKind: 'session',
   tokenRevoked: false,
+  session: null,
   clusterExists: true,
   role: null,
   permissions: new Set(),

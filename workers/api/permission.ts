@@ -2,11 +2,13 @@ import type { Principal } from '#schema/access.ts';
 import type { Endpoint, Who } from '#schema/api/endpoint.ts';
 import { OutriderError, unknownCluster } from '#schema/errors.ts';
 import { isPermission, type Permission } from '#schema/roles.ts';
-import { authenticate, bearerToken } from '../authn/bearer.ts';
+import { authenticate, bearerToken, offeredToken } from '../authn/bearer.ts';
 import { verifyOperator } from '../authn/operator.ts';
-import type { Config } from '../env.ts';
+import { noteUse } from '../authn/use.ts';
 import { findCaller, type CallerFacts } from '../store/callers.ts';
-import type { KnownCaller } from './handler.ts';
+import type { Deps, KnownCaller } from './handler.ts';
+import { admitToken } from './request-rate.ts';
+import { reissueSession } from './sign-in/reissue.ts';
 
 const refuse = (code: OutriderError['code'], detail: string): OutriderError => new OutriderError(code, detail);
 
@@ -80,17 +82,25 @@ function restriction(
 export async function admit(
   endpoint: Endpoint,
   request: Request,
-  { db, config, now }: { db: D1Database; config: Config; now: number },
+  deps: Deps,
   cluster: string | null,
 ): Promise<KnownCaller | null> {
   if (endpoint.who === 'anyone') return null;
+  const { db, config, now } = deps;
   if (endpoint.who === 'operator') {
     await verifyOperator(config, bearerToken(request.headers), now);
     return null;
   }
   const principal = await authenticate(request, config, now);
+  admitToken(principal.token);
   const facts = await findCaller(db, { user: principal.user, token: principal.token, cluster });
   judge(endpoint, principal, facts, cluster);
   if (facts === null) throw refuse('unauthenticated', 'the account is gone');
+  if (offeredToken(request.headers) === null) {
+    // A token that is no session, and can be for less than its person, is no cookie: nobody has put it there but to get round a check.
+    if (facts.session === null) throw refuse('unauthenticated', 'the cookie holds no session; sign in again');
+    await reissueSession(deps, principal, facts);
+  }
+  noteUse(deps, principal.token, deps.address, now);
   return { principal, facts };
 }

@@ -30,6 +30,16 @@ export function renderCluster(cluster: Cluster): z.input<typeof ClusterResource>
 }
 
 export function renderToken(token: TokenRow): z.input<typeof TokenResource> {
-  const { id, kind, description, cluster, readOnly, createdAt, expiresAt } = token;
-  return { id, kind, description, cluster, readOnly, createdAt: moment(createdAt), expiresAt: moment(expiresAt) };
+  const { id, kind, description, cluster, readOnly, createdAt, expiresAt, lastUsedAt, lastUsedFrom } = token;
+  return {
+    id,
+    kind,
+    description,
+    cluster,
+    readOnly,
+    createdAt: moment(createdAt),
+    expiresAt: moment(expiresAt),
+    lastUsedAt: momentOrNull(lastUsedAt),
+    lastUsedFrom,
+  };
 }

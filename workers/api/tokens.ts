@@ -1,9 +1,19 @@
-import type { createToken, deleteToken, listTokens } from '#schema/api/tokens.ts';
+import type {
+  createToken,
+  deleteOwnTokens,
+  deleteToken,
+  deleteUserTokens,
+  listTokens,
+  listUserTokens,
+} from '#schema/api/tokens.ts';
 import { OutriderError, unknownCluster } from '#schema/errors.ts';
+import { CLEARED_COOKIE } from '../authn/cookie.ts';
 import { findCaller } from '../store/callers.ts';
 import { findToken, listTokens as storedTokens, revokeToken } from '../store/tokens.ts';
-import type { Handler } from './handler.ts';
-import { lifeFor, mint } from './mint.ts';
+import { endTokens, findUser } from '../store/users.ts';
+import { refuseAbove } from './grants.ts';
+import type { Deps, Handler } from './handler.ts';
+import { allowedTtl, lifeFor, mint } from './mint.ts';
 import { knowsCluster } from './permission.ts';
 import { renderToken } from './render.ts';
 
@@ -19,9 +29,10 @@ export const handleCreateToken: Handler<typeof createToken> = async ({ body }, d
     description: body.description,
     cluster: body.cluster,
     readOnly: body.readOnly,
-    ...lifeFor(caller, deps.now, body.ttlSeconds),
+    idleSeconds: null,
+    ...lifeFor(caller, deps.now, await allowedTtl(deps.db, body.ttlSeconds)),
   });
-  return { ...renderToken(row), token };
+  return { ...renderToken({ ...row, lastUsedAt: null, lastUsedFrom: null }), token };
 };
 
 export const handleListTokens: Handler<typeof listTokens> = async (_input, { db, now }, { principal }) => ({
@@ -36,4 +47,26 @@ export const handleDeleteToken: Handler<typeof deleteToken> = async ({ params },
     throw new OutriderError('not_found', 'there is no such token');
   }
   return undefined;
+};
+
+async function endAll({ db, commit, now }: Deps, userId: string): Promise<undefined> {
+  if (!(await endTokens(db, commit, { id: userId, now }))) {
+    throw new OutriderError('not_found', 'there is no such person');
+  }
+  return undefined;
+}
+
+export const handleDeleteOwnTokens: Handler<typeof deleteOwnTokens> = async (_input, deps, { principal }) => {
+  deps.answer.set('set-cookie', CLEARED_COOKIE);
+  return await endAll(deps, principal.user);
+};
+
+export const handleListUserTokens: Handler<typeof listUserTokens> = async ({ params }, { db, now }) => {
+  if ((await findUser(db, params.user)) === null) throw new OutriderError('not_found', 'there is no such person');
+  return { items: (await storedTokens(db, params.user, now)).map(renderToken) };
+};
+
+export const handleDeleteUserTokens: Handler<typeof deleteUserTokens> = async ({ params }, deps, caller) => {
+  await refuseAbove(deps.db, caller, params.user);
+  return await endAll(deps, params.user);
 };

@@ -2,6 +2,8 @@ import { base64url } from 'jose';
 import type { Principal } from '#schema/access.ts';
 import { OutriderError } from '#schema/errors.ts';
 import type { Config } from '../env.ts';
+import { sessionToken } from './cookie.ts';
+import { requireOwnPage } from './origin.ts';
 import { MAX_TOKEN_LENGTH, verifyToken } from './token.ts';
 
 /** How a browser's WebSocket, which can set no header, brings a token (Kubernetes `apiserver/pkg/authentication/request/websocket/protocol.go`). */
@@ -51,10 +53,10 @@ function decodeToken(encoded: string): string {
 }
 
 /**
- * The bearer token of a request; from the header, or from the WebSocket subprotocol of a handshake. Both may be there if they are the same.
- * @throws OutriderError unauthenticated: none, not well-formed, or two that differ
+ * The bearer token of a request; from the header, or from the WebSocket subprotocol of a handshake. Both may be there if they are the same. Null: there is none.
+ * @throws OutriderError unauthenticated: not well-formed, or two that differ
  */
-export function bearerToken(headers: Headers): string {
+export function offeredToken(headers: Headers): string | null {
   const authorization = headers.get('authorization');
   const fromHeader = authorization === null ? null : AUTHORIZATION.exec(authorization)?.[1];
   if (fromHeader === undefined) throw refused('the Authorization header must be "Bearer" and one token');
@@ -63,9 +65,34 @@ export function bearerToken(headers: Headers): string {
   if (fromHeader !== null && fromProtocol !== null && fromHeader !== fromProtocol) {
     throw refused('the Authorization header and the bearer protocol are different');
   }
-  const token = fromHeader ?? fromProtocol;
-  if (token === null) throw refused('a bearer token is needed; sign in, or use a kubeconfig of this plane');
+  return fromHeader ?? fromProtocol;
+}
+
+const missing = (): OutriderError => refused('a bearer token is needed; sign in, or use a kubeconfig of this plane');
+
+/** As {@link offeredToken}, where nothing else will do. @throws OutriderError unauthenticated */
+export function bearerToken(headers: Headers): string {
+  const token = offeredToken(headers);
+  if (token === null) throw missing();
   return token;
+}
+
+/** What a request is believed by: its bearer token, or else the session of the browser page that it comes from. */
+function credential(request: Request, config: Config): string {
+  const bearer = offeredToken(request.headers);
+  const cookie = request.headers.get('cookie');
+  // The way of kubectl, which has no cookies.
+  if (cookie === null && bearer !== null) return bearer;
+  const session = cookie === null ? null : sessionToken(cookie);
+  if (bearer !== null) {
+    if (session !== null && session !== bearer) {
+      throw refused('the session cookie and the bearer token are different; send one of them');
+    }
+    return bearer;
+  }
+  if (session === null) throw missing();
+  requireOwnPage(request, config.publicUrl);
+  return session;
 }
 
 /** How long a verified token is believed without another look at its signature, seconds. It still ends at its expiry. */
@@ -85,14 +112,25 @@ const believed = new Map<string, Believed>();
 /**
  * Whom a request speaks for, by its token alone: whether it was revoked, the access snapshot says (`design.md` §2).
  * @param now epoch seconds
- * @throws OutriderError unauthenticated
+ * @param verified is told of a caller whose signature was looked at, which happens once in a while for each
+ * @throws OutriderError unauthenticated; cross_origin, where a cookie came from elsewhere than the plane's own pages
  */
 export async function authenticate(
   request: Request,
   config: Config,
   now = Math.floor(Date.now() / 1000),
+  verified?: (principal: Principal) => void,
 ): Promise<Principal> {
-  const token = bearerToken(request.headers);
+  return await believe(credential(request, config), config, now, verified);
+}
+
+/** As {@link authenticate}, for a token by itself. */
+export async function believe(
+  token: string,
+  config: Config,
+  now: number,
+  verified?: (principal: Principal) => void,
+): Promise<Principal> {
   const known = believed.get(token);
   if (known !== undefined && known.config === config && now < known.until) return known.principal;
   const principal = await verifyToken(config, token, now);
@@ -100,5 +138,6 @@ export async function authenticate(
   const oldest = believed.keys().next();
   if (believed.size >= MAX_BELIEVED && oldest.done !== true) believed.delete(oldest.value);
   believed.set(token, { config, principal, until: Math.min(now + BELIEVED_SECONDS, principal.expiresAt) });
+  verified?.(principal);
   return principal;
 }

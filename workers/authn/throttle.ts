@@ -39,8 +39,36 @@ export async function beginSignIn(
   const attempt = randomBase32(16);
   const full = await countAttempt(db, attempt, windows, now);
   if (full.length > 0) {
-    throw new OutriderError('throttled', 'too many failed sign-ins; wait a few minutes and try again');
+    throw throttled('too many failed sign-ins', full);
   }
+  return { succeeded: async () => await forgetAttempt(db, attempt, windows) };
+}
+
+/** How long to wait at most: attempts leave a window one by one. */
+function throttled(what: string, full: readonly Window[]): OutriderError {
+  const retryAfter = Math.max(...full.map(({ seconds }) => seconds));
+  return new OutriderError('throttled', `${what}; wait ${Math.ceil(retryAfter / 60)} minutes and try again`, {
+    retryAfter,
+  });
+}
+
+/**
+ * Counts something else that may be tried only so often, before it is tried, as {@link beginSignIn} does.
+ * @param counted each kind with what it is counted by, and its window
+ * @throws OutriderError throttled
+ */
+export async function beginAttempt(
+  db: D1Database,
+  what: string,
+  counted: readonly { kind: string; by: string; limit: number; seconds: number }[],
+  now: number,
+): Promise<Attempt> {
+  const windows = await Promise.all(
+    counted.map(async ({ kind, by, limit, seconds }) => ({ bucket: await bucket(kind, by), limit, seconds })),
+  );
+  const attempt = randomBase32(16);
+  const full = await countAttempt(db, attempt, windows, now);
+  if (full.length > 0) throw throttled(what, full);
   return { succeeded: async () => await forgetAttempt(db, attempt, windows) };
 }
 

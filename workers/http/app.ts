@@ -3,10 +3,13 @@ import { bodyLimit } from 'hono/body-limit';
 import { openApi } from '#schema/api/openapi.ts';
 import { OutriderError } from '#schema/errors.ts';
 import type { Deps } from '../api/handler.ts';
+import { admitAddress } from '../api/request-rate.ts';
+import { PAGES } from '../api/pages/pages.ts';
 import { IMPORT_PREFIX, importManifest } from '../connect/import.ts';
 import { describeError, loggablePath, logRequest } from '../log.ts';
+import { OAuthError, oauthResponse } from '../oauth.ts';
 import { codeOf, problemResponse } from '../problem.ts';
-import { callEndpoint } from './call.ts';
+import { callEndpoint, callPage } from './call.ts';
 import { ROUTES } from './routes.ts';
 
 /** What the entry point gives to each request. */
@@ -41,7 +44,11 @@ export function createApp(): Hono<{ Bindings: Bindings }> {
   app.use(async (context, next) => {
     const started = Date.now();
     await next();
-    for (const [name, value] of Object.entries(SECURITY_HEADERS)) context.res.headers.set(name, value);
+    // A page says more exactly what it may do.
+    for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
+      if (!context.res.headers.has(name)) context.res.headers.set(name, value);
+    }
+    for (const [name, value] of context.env.deps.answer) context.res.headers.append(name, value);
     context.res.headers.set('x-request-id', context.env.requestId);
     logRequest({
       requestId: context.env.requestId,
@@ -52,6 +59,10 @@ export function createApp(): Hono<{ Bindings: Bindings }> {
       ...(context.error === undefined ? {} : failure(context.error)),
     });
   });
+  app.use(async (context, next) => {
+    admitAddress(context.env.deps.address);
+    await next();
+  });
   app.use(
     bodyLimit({
       maxSize: MAX_BODY_BYTES,
@@ -60,7 +71,9 @@ export function createApp(): Hono<{ Bindings: Bindings }> {
       },
     }),
   );
-  app.onError((error, context) => problemResponse(error, context.env.requestId));
+  app.onError((error, context) =>
+    error instanceof OAuthError ? oauthResponse(error) : problemResponse(error, context.env.requestId),
+  );
   app.notFound((context) =>
     problemResponse(new OutriderError('not_found', 'there is nothing at this address'), context.env.requestId),
   );
@@ -75,6 +88,11 @@ export function createApp(): Hono<{ Bindings: Bindings }> {
     return context.json(document);
   });
   app.get(`${IMPORT_PREFIX}:file`, async (context) => await importManifest(context.req.raw, context.env.deps));
+  for (const served of PAGES) {
+    app.on(served.method, served.path, async (context) => {
+      return await callPage(served, context.req.raw, context.env.deps);
+    });
+  }
   for (const route of ROUTES) {
     const { method, path } = route.endpoint;
     app.on(method, pattern(path), async (context) => {
@@ -89,9 +107,9 @@ export function createApp(): Hono<{ Bindings: Bindings }> {
 
 function methodsByPath(): Map<string, string[]> {
   const methods = new Map<string, string[]>();
-  for (const { endpoint } of ROUTES) {
-    const path = pattern(endpoint.path);
-    methods.set(path, [...(methods.get(path) ?? []), endpoint.method]);
+  for (const { method, path } of [...ROUTES.map(({ endpoint }) => endpoint), ...PAGES]) {
+    const matched = pattern(path);
+    methods.set(matched, [...(methods.get(matched) ?? []), method]);
   }
   return methods;
 }

@@ -6,7 +6,10 @@ import { userOf } from '../audit/events.ts';
 import { isRecorded, type PlaneCall } from '../audit/plane.ts';
 import { recorded } from '../audit/record.ts';
 import type { Deps, KnownCaller } from '../api/handler.ts';
+import { asPage, type Page } from '../api/pages/pages.ts';
 import { admit } from '../api/permission.ts';
+import { byName, readForm } from '../form.ts';
+import { asOAuthError } from '../oauth.ts';
 import { ShapeError } from '../problem.ts';
 import type { Route } from './routes.ts';
 
@@ -43,6 +46,7 @@ function readQuery(endpoint: Endpoint, url: string): unknown {
 
 async function readBody(endpoint: Endpoint, request: Request): Promise<unknown> {
   if (endpoint.body === undefined) return {};
+  if (endpoint.encoding === 'form') return shaped(endpoint.body, await readParameters(request));
   const type = request.headers.get('content-type')?.split(';', 1)[0]?.trim().toLowerCase();
   // Also keeps out forms of other sites, which a browser sends without asking.
   if (type !== 'application/json') throw new OutriderError('bad_request', 'the body must be application/json');
@@ -58,9 +62,31 @@ async function readBody(endpoint: Endpoint, request: Request): Promise<unknown> 
 /** Who calls, where no person does: the operator, or anybody (Kubernetes `apiserver/pkg/authentication/user/user.go`). */
 const NOBODY = { operator: { username: 'outrider:operator' }, anyone: { username: 'system:anonymous' } } as const;
 
+/** What is known of a call before its handler runs. */
+interface Received {
+  readonly request: Request;
+  readonly input: PlaneCall['input'];
+  readonly caller: KnownCaller | null;
+}
+
+/** Runs what was called, and has it in the audit log where it belongs there. */
+async function audited<T>(
+  endpoint: Endpoint,
+  received: Received,
+  deps: Deps,
+  run: (deps: Deps) => Promise<T>,
+): Promise<T> {
+  if (!isRecorded(endpoint) || deps.config.audit.level === 'None') return await run(deps);
+  return await recorded(
+    planeCall(endpoint, received, deps),
+    { ...deps, now: Date.now, upkeep: () => deps.auditUpkeep() },
+    async (given) => await run({ ...deps, ...given }),
+  );
+}
+
 function planeCall(
   endpoint: Endpoint,
-  { request, input, caller }: { request: Request; input: PlaneCall['input']; caller: KnownCaller | null },
+  { request, input, caller }: Received,
   { config, requestId, peer }: Deps,
 ): PlaneCall {
   return {
@@ -78,15 +104,29 @@ function planeCall(
   };
 }
 
+/** RFC 6749 §3.2: no parameter twice, and one without a value counts as left out. */
+async function readParameters(request: Request): Promise<unknown> {
+  const parameters = byName(await readForm(request));
+  return Object.fromEntries(Object.entries(parameters).filter(([, value]) => value !== ''));
+}
+
+/**
+ * As {@link runEndpoint}; where an endpoint is OAuth's, so are its refusals.
+ * @throws OutriderError
+ */
+export async function callEndpoint(route: Route, incoming: Incoming, deps: Deps): Promise<Response> {
+  try {
+    return await runEndpoint(route, incoming, deps);
+  } catch (error) {
+    throw route.endpoint.encoding === 'form' ? asOAuthError(error) : error;
+  }
+}
+
 /**
  * Runs an endpoint: who calls, may they, is the input right, then its handler. Only what its result declares leaves.
  * @throws OutriderError
  */
-export async function callEndpoint(
-  { endpoint, handler }: Route,
-  { request, params }: Incoming,
-  deps: Deps,
-): Promise<Response> {
+async function runEndpoint({ endpoint, handler }: Route, { request, params }: Incoming, deps: Deps): Promise<Response> {
   const named = ClusterId.safeParse(params['cluster']);
   const caller = await admit(endpoint, request, deps, named.success ? named.data : null);
   const input = {
@@ -95,16 +135,35 @@ export async function callEndpoint(
     body: await readBody(endpoint, request),
   };
   const run = async (given: Deps): Promise<unknown> => await handler(input, given, caller);
-  const result =
-    isRecorded(endpoint) && deps.config.audit.level !== 'None'
-      ? await recorded(
-          planeCall(endpoint, { request, input, caller }, deps),
-          { ...deps, now: Date.now, upkeep: () => deps.auditUpkeep() },
-          async (audited) => await run({ ...deps, ...audited }),
-        )
-      : await run(deps);
+  const result = await audited(endpoint, { request, input, caller }, deps, run);
   const { status, media, result: schema } = endpoint;
   if (media !== undefined) return new Response(String(result), { status, headers: { 'content-type': media } });
   if (schema === undefined) return new Response(null, { status });
   return Response.json(schema.parse(result), { status });
+}
+
+const NO_INPUT = { params: {}, query: {}, body: {} };
+
+/** Answers with a page, of a refusal too. What a form does is in the audit log like what an endpoint does, without what was typed. */
+export async function callPage(page: Page, request: Request, deps: Deps): Promise<Response> {
+  const { method, path } = page;
+  const endpoint = {
+    operation: path,
+    summary: path,
+    method,
+    path,
+    who: 'anyone',
+    scope: 'reads',
+    status: 200,
+    errors: [],
+  } as const;
+  return await asPage(
+    async () =>
+      await audited(
+        endpoint,
+        { request, input: NO_INPUT, caller: null },
+        deps,
+        async (given) => await page.answer(request, given),
+      ),
+  );
 }

@@ -29,7 +29,18 @@ import {
   listGlobalRoles,
   updateGlobalRole,
 } from '#schema/api/roles.ts';
-import { createToken, deleteToken, getKubeconfig, listTokens } from '#schema/api/tokens.ts';
+import { exchangeCode, pollDevice, startDevice } from '#schema/api/oauth.ts';
+import { getKeys, signOut } from '#schema/api/sessions.ts';
+import { getSettings, updateSettings } from '#schema/api/settings.ts';
+import {
+  createToken,
+  deleteOwnTokens,
+  deleteToken,
+  deleteUserTokens,
+  getKubeconfig,
+  listTokens,
+  listUserTokens,
+} from '#schema/api/tokens.ts';
 import { createUser, deleteUser, getUser, listUsers, updateUser } from '#schema/api/users.ts';
 import { handleListAuditEvents } from '../api/audit.ts';
 import { handleSignIn, handleWhoAmI } from '../api/auth.ts';
@@ -62,7 +73,18 @@ import {
   handleListRegistrationTokens,
 } from '../api/registration-tokens.ts';
 import { handleResetPassword, handleSetUpAdministrator } from '../api/setup.ts';
-import { handleCreateToken, handleDeleteToken, handleListTokens } from '../api/tokens.ts';
+import { handleGetSettings, handleUpdateSettings } from '../api/settings.ts';
+import { handleExchangeCode } from '../api/sign-in/code.ts';
+import { handlePollDevice, handleStartDevice } from '../api/sign-in/device.ts';
+import { handleGetKeys, handleSignOut } from '../api/sign-in/sign-out.ts';
+import {
+  handleCreateToken,
+  handleDeleteOwnTokens,
+  handleDeleteToken,
+  handleDeleteUserTokens,
+  handleListTokens,
+  handleListUserTokens,
+} from '../api/tokens.ts';
 import { handleCreateUser, handleDeleteUser, handleGetUser, handleListUsers, handleUpdateUser } from '../api/users.ts';
 import { register } from '../connect/register.ts';
 
@@ -120,4 +142,14 @@ export const ROUTES: readonly Route[] = [
   route(testDirectory, handleTestDirectory),
   route(registerAgent, async ({ body }, deps) => await register(deps, body)),
   route(listAuditEvents, handleListAuditEvents),
+  route(signOut, handleSignOut),
+  route(getKeys, handleGetKeys),
+  route(startDevice, handleStartDevice),
+  route(pollDevice, handlePollDevice),
+  route(exchangeCode, handleExchangeCode),
+  route(getSettings, handleGetSettings),
+  route(updateSettings, handleUpdateSettings),
+  route(deleteOwnTokens, handleDeleteOwnTokens),
+  route(listUserTokens, handleListUserTokens),
+  route(deleteUserTokens, handleDeleteUserTokens),
 ];

@@ -1,8 +1,10 @@
+import type { Principal } from '#schema/access.ts';
 import { OutriderError, unknownCluster } from '#schema/errors.ts';
 import { randomBase32 } from '#schema/ids.ts';
 import { announcedCommit, type Announced } from '../access/commit.ts';
 import { keepWindow } from '../audit/window.ts';
 import type { Deps } from '../api/handler.ts';
+import { noteUse } from '../authn/use.ts';
 import type { Cluster } from '../cluster/object.ts';
 import { answerOf } from '../cluster/asked.ts';
 import { clusterObject, newClusterId } from '../cluster/stub.ts';
@@ -29,7 +31,16 @@ export async function serve(request: Request, env: Env, context: ExecutionContex
   const forKubectl = pathname.startsWith('/k8s/');
   try {
     const config = await readConfig(env);
-    if (forKubectl) return await proxyRequest(request, env, config, { requestId, address: () => peerOf(request) });
+    if (forKubectl) {
+      const verified = ({ token }: Principal): void =>
+        noteUse(
+          { db: env.DB, waitUntil: (work) => context.waitUntil(work) },
+          token,
+          clientAddress(request),
+          Math.floor(Date.now() / 1000),
+        );
+      return await proxyRequest(request, env, config, { requestId, address: () => peerOf(request), verified });
+    }
     if (pathname === CONNECT_PATH) {
       return await dialTunnel(request, env, config, { requestId, address: clientAddress(request) });
     }
@@ -69,6 +80,8 @@ function depsOf(request: Request, env: Env, config: Config, context: ExecutionCo
     peer: peerOf(request),
     named: () => undefined,
     auditUpkeep: () => context.waitUntil(keepWindow(env.DB, upkeep)),
+    answer: new Headers(),
+    waitUntil: (work) => context.waitUntil(work),
     newClusterId: async () => await newClusterId(config),
     clusterStatus: async (clusterId) => await (await existing(env, config, clusterId)).status(),
     clusterMetrics: async (clusterId) => await (await existing(env, config, clusterId)).metrics(clusterId),

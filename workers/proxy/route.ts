@@ -1,3 +1,4 @@
+import type { Principal } from '#schema/access.ts';
 import { mayChange } from '#schema/audit/request-info.ts';
 import { OutriderError, unknownCluster } from '#schema/errors.ts';
 import { TRACEPARENT, traceOf, TRACESTATE, type Trace } from '#schema/http/trace.ts';
@@ -34,11 +35,11 @@ export async function proxyRequest(
   request: Request,
   env: Env,
   config: Config,
-  { requestId, address }: { requestId: string; address: () => string | null },
+  { requestId, address, verified }: Pick<Known, 'requestId' | 'address' | 'verified'>,
 ): Promise<Response> {
   const started = Date.now();
   const trace = traceOf(request.headers.get(TRACEPARENT));
-  const known: Known = { requestId, address, trace, user: null, line: null };
+  const known: Known = { requestId, address, verified, trace, user: null, line: null };
   let response: Response;
   let failure: unknown;
   try {
@@ -54,6 +55,8 @@ export async function proxyRequest(
 /** What is known of a request besides what it says itself. */
 interface Known {
   readonly requestId: string;
+  /** Is told of a caller once in a while. */
+  readonly verified: (principal: Principal) => void;
   readonly trace: Trace;
   address(): string | null;
   /** Null until its token was read. */
@@ -96,7 +99,7 @@ async function proxy(request: Request, env: Env, config: Config, known: Known): 
   const parsed = proxyUrl(request.url);
   const websocket = request.headers.get('upgrade')?.toLowerCase() === 'websocket';
   if (websocket) refuseForeignOrigin(request, config);
-  const principal = await authenticate(request, config);
+  const principal = await authenticate(request, config, undefined, known.verified);
   known.user = principal.user;
   const object = async (): Promise<DurableObjectStub<Cluster> | null> =>
     await clusterObject(env, config, parsed.cluster);
