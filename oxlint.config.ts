@@ -113,8 +113,8 @@ export default defineConfig({
     { files: ['*.config.ts', 'workers/index.ts'], rules: { 'import/no-default-export': 'off' } },
     // People read what scripts print; everything else logs through its logger.
     { files: ['scripts/**', 'workers/log.ts', 'agent/log.ts'], rules: { 'eslint/no-console': 'off' } },
-    { files: ['agent/**'], rules: { 'node/no-process-env': 'error' } },
-    { files: ['agent/config.ts'], rules: { 'node/no-process-env': 'off' } },
+    { files: ['agent/**', 'cli/**'], rules: { 'node/no-process-env': 'error' } },
+    { files: ['agent/config.ts', 'cli/main.ts'], rules: { 'node/no-process-env': 'off' } },
     noSql('workers/**', 'sql', 'prepare'),
     noSql('workers/store/**', 'sql'),
     noSql('workers/cluster/storage.ts', 'prepare'),

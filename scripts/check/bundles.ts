@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { bundleCli } from '#scripts/cli/bundle.ts';
 import { bundleAgent } from '../image/bundle.ts';
 import { auditBundle, metafileSchema } from './bundle-audit.ts';
 import type { BundlePolicy } from './bundle-audit.ts';
@@ -64,6 +65,29 @@ const AGENT: BundlePolicy = {
   maxBytes: 1_100_000,
 };
 
+const CLI: BundlePolicy = {
+  name: 'cli',
+  packages: {
+    commander: 'commands and options',
+    yaml: 'kubeconfigs, and -o yaml',
+    zod: 'validation',
+    'https-proxy-agent': 'dials through a company’s proxy',
+    'agent-base': 'under https-proxy-agent',
+    'proxy-agent-negotiate': 'under https-proxy-agent',
+    debug: 'under https-proxy-agent',
+    ms: 'under debug',
+    'supports-color': 'under debug',
+  },
+  refused: {
+    undici: 'it needs a Node that not everybody has; Node’s own https will do',
+    jose: 'tokens are opaque to clients',
+  },
+  folders: ['cli', 'schema'],
+  supplied: (module) => isBuiltin(module) || NATIVE_EXTRAS.has(module),
+  // kubectl starts it for each command.
+  maxBytes: 700_000,
+};
+
 /** Bundles the Worker as a deployment would, without one, and judges what is in it. */
 export async function checkWorkerBundle(): Promise<Finished> {
   const folder = await mkdtemp(join(tmpdir(), 'outrider-bundle-'));
@@ -80,6 +104,12 @@ export async function checkWorkerBundle(): Promise<Finished> {
 export async function checkAgentBundle(): Promise<Finished> {
   const { metafile } = await bundleAgent();
   return verdict(metafile, AGENT);
+}
+
+/** Bundles the CLI as its package does, and judges what is in it. */
+export async function checkCliBundle(): Promise<Finished> {
+  const { metafile } = await bundleCli();
+  return verdict(metafile, CLI);
 }
 
 function verdict(metafile: unknown, policy: BundlePolicy): Finished {

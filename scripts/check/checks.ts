@@ -1,4 +1,4 @@
-import { checkAgentBundle, checkWorkerBundle } from './bundles.ts';
+import { checkAgentBundle, checkCliBundle, checkWorkerBundle } from './bundles.ts';
 import { runTool } from './process.ts';
 import type { Finished } from './process.ts';
 import { checkTexts } from './texts.ts';
@@ -15,6 +15,7 @@ export const CHECKS: Readonly<Record<string, () => Promise<Finished>>> = {
   'dead code': () => runTool('knip', '--no-progress'),
   'worker bundle': checkWorkerBundle,
   'agent bundle': checkAgentBundle,
+  'cli bundle': checkCliBundle,
   format: () => runTool('oxfmt', '--check', '.'),
   texts: checkTexts,
 };

@@ -16,7 +16,7 @@ export interface ImportRule {
   readonly refuse: readonly Refusal[];
 }
 
-const ROOTS = ['schema', 'workers', 'agent', 'scripts', 'test'] as const;
+const ROOTS = ['schema', 'workers', 'agent', 'cli', 'scripts', 'test'] as const;
 type Root = (typeof ROOTS)[number];
 
 const regex = (text: string, why: string): Refusal => ({ match: { regex: text }, why });
@@ -33,6 +33,7 @@ const everywhere: readonly Refusal[] = [
 ];
 
 const noTest = root('test', 'Test code is not shipped: nothing imports test.');
+const noCli = root('cli', 'The CLI is what people install: it knows the plane by its API, and nothing knows it.');
 const noRuntimeModule = (why: string): Refusal => regex('^cloudflare:', why);
 
 /**
@@ -73,6 +74,7 @@ function workersBase(file: string): readonly Refusal[] {
   return [
     ...everywhere,
     root('agent', 'workers and agent meet in schema: each is deployed without the other.'),
+    noCli,
     root('scripts', 'scripts build and run the Worker; it never needs them.'),
     noTest,
     file === SCRYPT_FILE
@@ -139,6 +141,7 @@ export const importRules: readonly ImportRule[] = [
     refuse: [
       ...everywhere,
       root('workers', 'workers and agent meet in schema: each is deployed without the other.'),
+      noCli,
       root('scripts', 'scripts build and run the agent; it never needs them.'),
       noTest,
       noRuntimeModule('The agent runs in Node.'),
@@ -146,9 +149,22 @@ export const importRules: readonly ImportRule[] = [
     ],
   },
   {
+    files: ['cli/**'],
+    refuse: [
+      ...everywhere,
+      root('workers', 'The CLI knows the plane by its API, as schema declares it.'),
+      root('agent', 'The CLI runs at people’s desks, the agent in clusters.'),
+      root('scripts', 'scripts bundle the CLI; it never needs them.'),
+      noTest,
+      noRuntimeModule('The CLI runs in Node.'),
+      regex('^(undici|ws)(/|$)', 'The CLI runs on Node 20, with Node’s own https.'),
+    ],
+  },
+  {
     files: ['scripts/**'],
     refuse: [
       ...everywhere,
+      root('cli', 'scripts bundle the CLI by path; its source runs at people’s desks, not here.'),
       root('workers', 'scripts bundle the Worker by path; its source runs in workerd, not here.'),
       root('agent', 'scripts bundle the agent by path; its source runs in a cluster, not here.'),
       noTest,

@@ -1,0 +1,102 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Command } from 'commander';
+import { createCluster, getCluster, getClusterTunnels, listClusters } from '#schema/api/clusters.ts';
+import { createRegistrationToken } from '#schema/api/registration-tokens.ts';
+import { Failure, oneLine } from '../exits.ts';
+import type { Io } from '../io.ts';
+import { showOne } from '../output/format.ts';
+import { type ClusterRow, IMPORTS, span } from '../output/kinds.ts';
+import { call } from '../plane/call.ts';
+import { openSession, type Session } from '../session.ts';
+import { duration, type OutputOptions, withExamples, withOutput } from './options.ts';
+
+interface ImportOptions extends OutputOptions {
+  readonly wait?: boolean;
+  readonly timeout: number;
+  readonly pasteCaFile?: string;
+}
+
+/** An agent dials within seconds of its pod's start; asking more often shows nothing sooner. */
+const LOOK_MS = 2000;
+/** After this long without an agent it is time to look why, ms. */
+const HINT_AFTER_MS = 60_000;
+
+export function addImport(group: Command, io: Io): void {
+  const command = withOutput(
+    group
+      .command('import')
+      .description('add a cluster, and print the command that connects it: run that with kubectl against the cluster')
+      .argument('<name>', 'its name; a cluster that never connected is resumed'),
+  )
+    .option('--wait', 'follow until its agent is connected')
+    .option('--timeout <time>', 'how long to wait', duration, 600)
+    .option('--paste-ca-file <path>', "where the plane's CA lies on the machine where the command will be run")
+    .action((name: string, options: ImportOptions) => importCluster(io, name, options));
+  withExamples(
+    command,
+    'outrider clusters import prod-eu',
+    'outrider clusters import prod-eu --wait --timeout 5m',
+    'outrider clusters import prod-eu | KUBECONFIG=prod-eu.yaml sh   # imports at once',
+  );
+}
+
+async function importCluster(io: Io, name: string, options: ImportOptions): Promise<void> {
+  const session = await openSession(io, options);
+  const cluster = await createOrResume(io, session, name);
+  const { importCommand, expiresAt } = await call(io, session.target, createRegistrationToken, {
+    params: { cluster: cluster.id },
+    body: options.pasteCaFile === undefined ? {} : { caFile: options.pasteCaFile },
+  });
+  if (options.output === 'table') io.out(`${importCommand}\n`);
+  else showOne(io, options.output, IMPORTS, { cluster, importCommand, expiresAt });
+  io.say(
+    `Run it against the cluster within ${span(Date.parse(expiresAt) - Date.now() + 1000)}; it is good for one agent, once.`,
+  );
+  if (options.wait === true) await follow(io, session, cluster, options.timeout * 1000);
+}
+
+/** A cluster of that name that never connected is the same import, begun before. */
+async function createOrResume(io: Io, { target }: Session, name: string): Promise<ClusterRow> {
+  try {
+    return await call(io, target, createCluster, { body: { name } });
+  } catch (error) {
+    if (!(error instanceof Failure) || error.exit !== 'conflict') throw error;
+    const { items } = await call(io, target, listClusters);
+    const begun = items.find(({ metadata, status }) => metadata.name === name && status.connectedAt === null);
+    if (begun === undefined) throw error;
+    io.say(`${oneLine(name)} was added before and never connected: here is a new command.`);
+    return begun;
+  }
+}
+
+async function follow(io: Io, { target }: Session, cluster: ClusterRow, timeoutMs: number): Promise<void> {
+  const name = oneLine(cluster.metadata.name);
+  const started = performance.now();
+  let hinted = false;
+  io.say(`Waiting for the agent of ${name} …`);
+  try {
+    for (;;) {
+      const params = { cluster: cluster.id };
+      const { items } = await call(io, target, getClusterTunnels, { params });
+      const { status } = await call(io, target, getCluster, { params });
+      if (status.connectedAt !== null && items.some(({ state }) => state === 'active')) {
+        io.say(`${name} is connected: Kubernetes ${oneLine(status.kubernetesVersion ?? 'of unknown version')}.`);
+        io.say(`Next: outrider kubeconfig add ${name} --use`);
+        return;
+      }
+      const waited = performance.now() - started;
+      if (waited > timeoutMs) throw new Failure('timed-out', `${name} did not connect within ${span(timeoutMs)}`);
+      if (waited > HINT_AFTER_MS && !hinted) {
+        hinted = true;
+        io.say('Nothing has come yet. See why: kubectl -n outrider-system logs deployment/outrider-agent');
+      }
+      await pause(LOOK_MS, undefined, { signal: io.signal });
+    }
+  } catch (error) {
+    if (!io.signal.aborted) throw error;
+    throw new Failure(
+      'interrupted',
+      `no longer waiting, but the import goes on: \`outrider clusters get ${name}\` shows it`,
+    );
+  }
+}

@@ -1,0 +1,148 @@
+import type * as z from 'zod';
+import type { whoAmI } from '#schema/api/auth.ts';
+import type { Cluster } from '#schema/api/clusters.ts';
+import type { Token } from '#schema/api/tokens.ts';
+import type { User } from '#schema/api/users.ts';
+import type { Cell } from './table.ts';
+
+/** A column of a table. */
+interface Column<T> {
+  readonly header: string;
+  /** @param now epoch milliseconds */
+  readonly cell: (row: T, now: number) => Cell;
+  /** Only with `-o wide`. */
+  readonly wide?: true;
+}
+
+/** How things of one kind are shown: this table is the only place that knows. */
+export interface Kind<T> {
+  /** `-o name`: what other commands take as an argument, behind the kind. */
+  readonly name: (row: T) => string;
+  readonly columns: readonly Column<T>[];
+}
+
+/** A cluster; with its tunnels where they were asked for. */
+export type ClusterRow = z.infer<typeof Cluster> & { readonly tunnels?: readonly { readonly state: string }[] };
+export type UserRow = z.infer<typeof User>;
+export type TokenRow = z.infer<typeof Token>;
+export type WhoAmI = z.infer<(typeof whoAmI)['result']> & { readonly server: string };
+
+/** A server that is known here. */
+export interface ServerRow {
+  readonly server: string;
+  readonly current: boolean;
+  readonly username: string | null;
+  readonly expiresAt: string | null;
+  readonly ca: 'own' | 'public';
+}
+
+/** What an import needs. */
+export interface ImportRow {
+  readonly cluster: ClusterRow;
+  readonly importCommand: string;
+  readonly expiresAt: string;
+}
+
+export const CLUSTERS: Kind<ClusterRow> = {
+  name: ({ metadata }) => `cluster/${metadata.name}`,
+  columns: [
+    { header: 'NAME', cell: ({ metadata }) => metadata.name },
+    { header: 'STATUS', cell: clusterStatus },
+    { header: 'VERSION', cell: ({ status }) => status.kubernetesVersion ?? '-' },
+    { header: 'AGE', cell: ({ metadata }, now) => age(metadata.createdAt, now) },
+    { header: 'ID', cell: ({ id }) => id, wide: true },
+    { header: 'AGENT', cell: ({ status }) => status.agentVersion ?? '-', wide: true },
+    { header: 'LAST CONNECTED', cell: ({ status }, now) => ago(status.lastConnectedAt, now), wide: true },
+    { header: 'CREATED BY', cell: ({ metadata }) => metadata.createdBy, wide: true },
+  ],
+};
+
+export const IMPORTS: Kind<ImportRow> = {
+  name: ({ cluster }) => CLUSTERS.name(cluster),
+  columns: [
+    { header: 'NAME', cell: ({ cluster }) => cluster.metadata.name },
+    { header: 'EXPIRES IN', cell: ({ expiresAt }, now) => left(expiresAt, now) },
+    { header: 'COMMAND', cell: ({ importCommand }) => importCommand },
+  ],
+};
+
+export const USERS: Kind<UserRow> = {
+  name: ({ username }) => `user/${username}`,
+  columns: [
+    { header: 'NAME', cell: ({ username }) => username },
+    { header: 'STATUS', cell: userStatus },
+    { header: 'ADMINISTRATOR', cell: ({ administrator }) => yes(administrator) },
+    { header: 'AGE', cell: ({ createdAt }, now) => age(createdAt, now) },
+    { header: 'ID', cell: ({ id }) => id, wide: true },
+  ],
+};
+
+export const TOKENS: Kind<TokenRow> = {
+  name: ({ id }) => `token/${id}`,
+  columns: [
+    { header: 'ID', cell: ({ id }) => id },
+    { header: 'KIND', cell: ({ kind }) => kind },
+    { header: 'DESCRIPTION', cell: ({ description }) => (description === '' ? '-' : description) },
+    { header: 'EXPIRES IN', cell: ({ expiresAt }, now) => span(Date.parse(expiresAt) - now) },
+    { header: 'CLUSTER', cell: ({ cluster }) => cluster ?? 'any', wide: true },
+    { header: 'READ-ONLY', cell: ({ readOnly }) => yes(readOnly), wide: true },
+    { header: 'AGE', cell: ({ createdAt }, now) => age(createdAt, now), wide: true },
+  ],
+};
+
+export const SERVERS: Kind<ServerRow> = {
+  name: ({ server }) => server,
+  columns: [
+    { header: 'CURRENT', cell: ({ current }) => (current ? '*' : '') },
+    { header: 'SERVER', cell: ({ server }) => server },
+    { header: 'USER', cell: ({ username }) => username ?? '-' },
+    { header: 'EXPIRES IN', cell: ({ expiresAt }, now) => (expiresAt === null ? '-' : left(expiresAt, now)) },
+    { header: 'CA', cell: ({ ca }) => ca, wide: true },
+  ],
+};
+
+export const ME: Kind<WhoAmI> = {
+  name: ({ user }) => `user/${user.username}`,
+  columns: [
+    { header: 'NAME', cell: ({ user }) => user.username },
+    { header: 'SERVER', cell: ({ server }) => server },
+    { header: 'ADMINISTRATOR', cell: ({ user }) => yes(user.administrator) },
+    { header: 'EXPIRES IN', cell: ({ token }, now) => left(token.expiresAt, now) },
+    { header: 'ID', cell: ({ user }) => user.id, wide: true },
+    { header: 'TOKEN', cell: ({ token }) => token.id, wide: true },
+    { header: 'CLUSTER', cell: ({ token }) => token.cluster ?? 'any', wide: true },
+    { header: 'READ-ONLY', cell: ({ token }) => yes(token.readOnly), wide: true },
+  ],
+};
+
+/** What a list knows is whether an agent ever came; whether one is there now, only its tunnels say. */
+function clusterStatus({ status, tunnels }: ClusterRow): Cell {
+  if (tunnels?.some(({ state }) => state === 'active') === true) return { text: 'Connected', tone: 'good' };
+  if (status.connectedAt === null) return { text: 'Never connected', tone: 'warn' };
+  return tunnels === undefined ? 'Imported' : { text: 'Disconnected', tone: 'bad' };
+}
+
+function userStatus({ enabled, passwordPending }: UserRow): Cell {
+  if (!enabled) return { text: 'Disabled', tone: 'bad' };
+  return passwordPending ? { text: 'Password pending', tone: 'warn' } : { text: 'Enabled', tone: 'good' };
+}
+
+const yes = (value: boolean): string => (value ? 'yes' : 'no');
+
+const UNITS = [
+  ['d', 86_400],
+  ['h', 3600],
+  ['m', 60],
+] as const;
+
+/** A span of milliseconds by its largest unit, as kubectl shows ages. */
+export function span(milliseconds: number): string {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  const [unit, size] = UNITS.find(([, one]) => seconds >= 2 * one) ?? ['s', 1];
+  return `${Math.floor(seconds / size)}${unit}`;
+}
+
+const age = (moment: string, now: number): string => span(now - Date.parse(moment));
+const ago = (moment: string | null, now: number): string => (moment === null ? 'never' : `${age(moment, now)} ago`);
+const left = (moment: string, now: number): Cell =>
+  Date.parse(moment) <= now ? { text: 'ended', tone: 'bad' } : span(Date.parse(moment) - now);

@@ -1,0 +1,66 @@
+import { signIn } from '#schema/api/auth.ts';
+import { Failure } from '../exits.ts';
+import type { Io } from '../io.ts';
+import { call } from '../plane/call.ts';
+import { Refusal } from '../plane/failures.ts';
+import type { Target } from '../plane/http.ts';
+import { question, readLines } from './prompt.ts';
+
+/** Where passwords come from: a terminal without echo, or the lines of standard input. */
+interface Secrets {
+  password(): Promise<string>;
+  /** The one that replaces a one-time password. */
+  newPassword(): Promise<string>;
+}
+
+/**
+ * Signs in to a local account. A one-time password is replaced, as the plane demands: in a terminal the new one is asked for twice, else it is the second line.
+ *
+ * @returns the token
+ * @throws {Failure} where name or password are wrong, or a new password is needed and not given.
+ */
+export async function signInByPassword(io: Io, place: Omit<Target, 'token'>, username: string): Promise<string> {
+  const target = { origin: place.origin, ca: place.ca, token: undefined };
+  const secrets = io.terminal.in ? fromTerminal(io, `${username} at ${place.origin}`) : await fromLines(io);
+  const password = await secrets.password();
+  try {
+    const { token } = await call(io, target, signIn, { body: { username, password } });
+    return token;
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.problem !== 'password_change_required') throw error;
+  }
+  const newPassword = await secrets.newPassword();
+  const { token } = await call(io, target, signIn, { body: { username, password, newPassword } });
+  io.say('The one-time password was replaced.');
+  return token;
+}
+
+function fromTerminal(io: Io, whose: string): Secrets {
+  return {
+    password: () => question(io, `Password of ${whose}: `, { hidden: true }),
+    async newPassword() {
+      io.say('This password was made for one use: choose your own.');
+      const chosen = await question(io, 'New password: ', { hidden: true });
+      const again = await question(io, 'The same again: ', { hidden: true });
+      if (chosen !== again) throw new Failure('error', 'the two differ: nothing was changed, sign in again');
+      return chosen;
+    },
+  };
+}
+
+async function fromLines(io: Io): Promise<Secrets> {
+  const [first = '', second = ''] = await readLines(io);
+  if (first === '') throw new Failure('usage', 'the password is expected on standard input, as its first line');
+  return {
+    password: () => Promise.resolve(first),
+    newPassword() {
+      if (second === '') {
+        throw new Failure(
+          'not-signed-in',
+          'the password was made for one use: give a new one as the second line of standard input, or sign in in a terminal',
+        );
+      }
+      return Promise.resolve(second);
+    },
+  };
+}
