@@ -1,5 +1,5 @@
 import { Failure } from '../exits.ts';
-import { FIELDS, type Parsed, parseKubeconfig } from './document.ts';
+import { FIELDS, type Parsed, parseKubeconfig, type Section, SECTIONS } from './document.ts';
 import { edit } from './edit.ts';
 import { entriesFor, type Entry, markOf, type Reach } from './entries.ts';
 import { destination, type Loaded } from './files.ts';
@@ -42,17 +42,17 @@ export function add(
     return change;
   };
   const home = destination(loaded);
-  const contexts: string[] = [];
+  const found = index(files);
+  const contexts = new Set<string>();
   for (const cluster of addition.clusters) {
-    const isSame = (found: Found): boolean =>
-      found.mark?.server === addition.server && found.mark.cluster === cluster.id;
-    const old = findAll(files, 'contexts').find(isSame);
+    const isSame = ({ mark }: Found): boolean => mark?.server === addition.server && mark.cluster === cluster.id;
+    const old = found.contextOf.get(`${addition.server} ${cluster.id}`);
     const contextName =
       addition.template === undefined && old !== undefined
         ? old.name
         : fill(addition.template ?? DEFAULT_TEMPLATE, addition.server, cluster);
-    if (contexts.includes(contextName)) throw sameName(contextName);
-    contexts.push(contextName);
+    if (contexts.has(contextName)) throw sameName(contextName);
+    contexts.add(contextName);
     const reach: Reach = {
       server: addition.server,
       ca: addition.ca,
@@ -61,7 +61,7 @@ export function add(
       contextName,
     };
     for (const entry of entriesFor(reach)) {
-      const taken = findAll(files, entry.section).find(({ name }) => name === entry.name);
+      const taken = found.byName[entry.section].get(entry.name);
       if (taken !== undefined && !isSame(taken)) throw takenName(entry, taken.path);
       const before = taken ?? (entry.section === 'contexts' ? old : undefined);
       changeOf(before?.path ?? home).put.push(before === undefined ? entry : kept(entry, before));
@@ -76,7 +76,7 @@ export function add(
   const [only] = contexts;
   if (addition.use && only !== undefined) changeOf(home).currentContext = only;
   const texts = [...changes].map(([path, change]): [string, string] => [path, edit(path, textOf(files, path), change)]);
-  return { texts: new Map(texts), contexts };
+  return { texts: new Map(texts), contexts: [...contexts] };
 }
 
 function fill(template: string, server: string, cluster: { id: string; name: string }): string {
@@ -115,16 +115,33 @@ interface Found {
   readonly mark: ReturnType<typeof markOf>;
 }
 
-/** The first file that defines a name is the one that counts, as in client-go (`mergo.Merge`, loader.go). */
-function findAll(files: readonly File[], section: Entry['section']): Found[] {
-  return files.flatMap(({ path, parsed }) =>
-    (parsed?.value[section] ?? []).map((entry) => ({
-      path,
-      name: entry.name,
-      value: entry[FIELDS[section]] ?? {},
-      mark: markOf(section, entry),
-    })),
-  );
+/** Everything that is there, by section and name, and our contexts by server and cluster. */
+interface Index {
+  readonly byName: Readonly<Record<Section, ReadonlyMap<string, Found>>>;
+  readonly contextOf: ReadonlyMap<string, Found>;
+}
+
+/** The first file that defines a name is the one that counts, as in client-go (`tools/clientcmd/loader.go`, Load). */
+function index(files: readonly File[]): Index {
+  const byName = {
+    clusters: new Map<string, Found>(),
+    contexts: new Map<string, Found>(),
+    users: new Map<string, Found>(),
+  };
+  const contextOf = new Map<string, Found>();
+  for (const { path, parsed } of files) {
+    for (const section of SECTIONS) {
+      for (const entry of parsed?.value[section] ?? []) {
+        if (byName[section].has(entry.name)) continue;
+        const mark = markOf(section, entry);
+        const found: Found = { path, name: entry.name, value: entry[FIELDS[section]] ?? {}, mark };
+        byName[section].set(entry.name, found);
+        const key = mark === null ? '' : `${mark.server} ${mark.cluster}`;
+        if (section === 'contexts' && mark !== null && !contextOf.has(key)) contextOf.set(key, found);
+      }
+    }
+  }
+  return { byName, contextOf };
 }
 
 const read = (loaded: readonly Loaded[]): File[] =>

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { isMap, isSeq } from 'yaml';
 import { type Parsed, parseKubeconfig, SECTIONS } from './document.ts';
 import { type Change, WRITTEN, written } from './layout.ts';
 import { splice } from './splice.ts';
@@ -20,8 +21,30 @@ export function edit(path: string, text: string | null, change: Change): string 
   if (isJson(before)) return `${JSON.stringify(expected, null, 2)}\n`;
   const edited = splice(before, parsed, change);
   if (edited !== null && says(path, edited, expected)) return edited;
-  const { document } = parsed;
-  for (const section of SECTIONS) document.set(section, document.createNode(expected[section] ?? []));
+  return rewrite(parsed.document, change);
+}
+
+/** The change, done to the tree, which keeps comments and what it can of the layout. */
+function rewrite(document: Parsed['document'], change: Change): string {
+  for (const section of SECTIONS) {
+    const put = new Map(change.put.filter((one) => one.section === section).map((entry) => [entry.name, entry]));
+    const remove = new Set(change.remove.filter((one) => one.section === section).map(({ name }) => name));
+    if (put.size === 0 && remove.size === 0) continue;
+    if (!isSeq(document.get(section))) document.set(section, document.createNode([]));
+    const list = document.get(section);
+    if (!isSeq(list)) throw new Error('a list that was just made is none');
+    // An empty list is `[]` in any layout.
+    if (list.items.length === 0) list.flow = false;
+    const nameOf = (item: unknown): string => (isMap(item) ? String(item.get('name')) : '');
+    list.items = list.items
+      .filter((item) => !remove.has(nameOf(item)))
+      .map((item) => {
+        const replacement = put.get(nameOf(item));
+        put.delete(nameOf(item));
+        return replacement === undefined ? item : document.createNode(written(replacement));
+      });
+    for (const entry of put.values()) list.add(document.createNode(written(entry)));
+  }
   if (change.currentContext !== undefined) document.set('current-context', change.currentContext);
   return document.toString(WRITTEN);
 }
@@ -30,16 +53,17 @@ export function edit(path: string, text: string | null, change: Change): string 
 function apply({ raw, value }: Pick<Parsed, 'raw' | 'value'>, change: Change): Record<string, unknown> {
   const result: Record<string, unknown> = { ...raw };
   for (const section of SECTIONS) {
-    const put = change.put.filter((entry) => entry.section === section);
-    const remove = change.remove.filter((entry) => entry.section === section);
-    if (put.length === 0 && remove.length === 0) continue;
+    const put = new Map(change.put.filter((one) => one.section === section).map((entry) => [entry.name, entry]));
+    const remove = new Set(change.remove.filter((one) => one.section === section).map(({ name }) => name));
+    if (put.size === 0 && remove.size === 0) continue;
     const kept = value[section]
-      .filter(({ name }) => !remove.some((entry) => entry.name === name))
+      .filter(({ name }) => !remove.has(name))
       .map((entry) => {
-        const replacement = put.find(({ name }) => name === entry.name);
+        const replacement = put.get(entry.name);
         return replacement === undefined ? entry : written(replacement);
       });
-    const added = put.filter(({ name }) => !kept.some((entry) => entry.name === name)).map(written);
+    const names = new Set(kept.map(({ name }) => name));
+    const added = [...put.values()].filter(({ name }) => !names.has(name)).map(written);
     result[section] = [...kept, ...added];
   }
   if (change.currentContext !== undefined) result['current-context'] = change.currentContext;

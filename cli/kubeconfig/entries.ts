@@ -65,11 +65,9 @@ function execPlugin(server: string, clusterId: string): object {
 }
 
 /** The mark of an entry, or null for one that we did not add. */
-export function markOf(section: Section, entry: Readonly<Record<string, unknown>>): Mark | null {
-  const shape = z.looseObject({ extensions: z.array(z.looseObject({ name: z.string(), extension: z.unknown() })) });
-  const value = shape.safeParse(entry[FIELDS[section]]);
-  const extension = value.data?.extensions.find(({ name }) => name === MARK)?.extension;
-  return Mark.safeParse(extension).data ?? null;
+export function markOf(section: Section, entry: Kubeconfig[Section][number]): Mark | null {
+  const extension = entry[FIELDS[section]]?.extensions?.find(({ name }) => name === MARK)?.extension;
+  return extension === undefined ? null : (Mark.safeParse(extension).data ?? null);
 }
 
 /** An entry of ours that was found. */

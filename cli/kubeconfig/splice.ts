@@ -66,15 +66,21 @@ function inSection(
   if (put.length === 0 && remove.size === 0) return [];
   const list = pair.value;
   if (!isSeq(list) || list.items.length === 0) {
-    return put.length === 0 ? [] : [valueOf(text, pair, `\n${render(put, 0).trimEnd()}`)];
+    if (put.length === 0) return [];
+    const empty = valueOf(text, pair, `\n${render(put, 0).trimEnd()}`);
+    // A comment behind it would end up behind our last entry.
+    if (text.slice(empty.to, lineEnd(text, empty.to)).trim() !== '') throw new Unusual();
+    return [empty];
   }
   const items = itemsOf(text, list);
+  const byName = new Map(put.map((entry) => [entry.name, entry]));
+  const names = new Set(items.map(({ name }) => name));
   const splices = items.flatMap(({ name, from, to, indent }): Splice[] => {
     if (remove.has(name)) return [{ from, to, text: '' }];
-    const value = put.find((entry) => entry.name === name);
+    const value = byName.get(name);
     return value === undefined ? [] : [{ from, to, text: render([value], indent) }];
   });
-  const added = put.filter((entry) => !items.some(({ name }) => name === entry.name));
+  const added = put.filter((entry) => !names.has(entry.name));
   const [first] = items;
   const last = items.at(-1);
   if (first === undefined || last === undefined) throw new Unusual();

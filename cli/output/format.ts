@@ -1,4 +1,5 @@
 import { stringify } from 'yaml';
+import { oneLine } from '../exits.ts';
 import type { Io } from '../io.ts';
 import type { Kind } from './kinds.ts';
 import { isColoured } from './safe.ts';
@@ -11,7 +12,7 @@ export type Format = (typeof FORMATS)[number];
 /** Shows a list: in JSON and YAML within the API's own envelope. */
 export function showList<T>(io: Io, format: Format, kind: Kind<T>, items: readonly T[], now = Date.now()): void {
   if (format === 'json' || format === 'yaml') return structured(io, format, { items });
-  if (format === 'name') return io.out(items.map((item) => `${kind.name(item)}\n`).join(''));
+  if (format === 'name') return io.out(items.map((item) => `${oneLine(kind.name(item))}\n`).join(''));
   const columns = kind.columns.filter(({ wide }) => wide === undefined || format === 'wide');
   const rows = items.map((item) => columns.map(({ cell }) => cell(item, now)));
   io.out(

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { link, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { open, readFile, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Failure, codeOf, reasonOf } from '../exits.ts';
 
 /** How often a held lock is looked at, ms. */
 const LOOK_MS = 50;
+/** Removing a file takes a moment; whoever took longer was killed, ms. */
+const TAKEOVER_MS = 10_000;
 
 /** How a lock is waited for. */
 export interface LockOptions {
@@ -65,17 +67,19 @@ async function create(path: string, own: string): Promise<boolean> {
 /** Removes a lock that nobody holds any more. @returns whether the lock is to be had now */
 async function takeIfStale(path: string, staleMs: number | undefined): Promise<boolean> {
   const found = await judge(path, staleMs);
-  if (found === 'gone') return true;
-  if (found === 'held') return false;
-  // Moved before it is removed, and looked at again: of two processes that judge the same lock, the slower must not remove the faster one's new lock.
-  const aside = `${path}.${randomBytes(4).toString('hex')}.stale`;
-  try {
-    await rename(path, aside);
-  } catch {
-    return true;
+  if (found !== 'stale') return found === 'gone';
+  // One at a time: of two that judge the same lock, the slower would remove what the faster has made in its place.
+  const takeover = `${path}.takeover`;
+  if (!(await create(takeover, ''))) {
+    // Held for a moment, unless its process was killed in it.
+    if ((await judge(takeover, TAKEOVER_MS)) === 'stale') await rm(takeover, { force: true });
+    return false;
   }
-  if ((await judge(aside, staleMs)) === 'held') await link(aside, path).catch(() => {});
-  await rm(aside, { force: true });
+  try {
+    if ((await judge(path, staleMs)) === 'stale') await rm(path, { force: true });
+  } finally {
+    await rm(takeover, { force: true });
+  }
   return true;
 }
 
