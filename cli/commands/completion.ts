@@ -42,7 +42,7 @@ export function addCompletion(root: Command, io: Io): void {
 }
 
 /** What may stand in place of the last word, which may be empty. Whatever goes wrong, there is just nothing to offer. */
-export async function complete(io: Io, root: Command, words: readonly string[]): Promise<string[]> {
+async function complete(io: Io, root: Command, words: readonly string[]): Promise<string[]> {
   const current = words.at(-1) ?? '';
   let command = root;
   const path: string[] = [];

@@ -13,12 +13,10 @@ import { duration, type OutputOptions, withExamples, withOutput, withServer } fr
 
 interface CreateOptions extends OutputOptions {
   readonly description: string;
-  readonly ttl: number;
+  readonly ttl?: number;
   readonly cluster?: string;
   readonly readOnly?: boolean;
 }
-
-const DAY_S = 86_400;
 
 export function addTokens(parent: Command, io: Io): void {
   const group = parent.command('tokens').description('your tokens');
@@ -33,7 +31,7 @@ export function addTokens(parent: Command, io: Io): void {
 
   const create = withOutput(group.command('create').description('make one, and print it: it is shown this once'))
     .option('--description <text>', 'what it is for', '')
-    .option('--ttl <time>', 'how long it is good', duration, 30 * DAY_S)
+    .option('--ttl <time>', 'how long it is good; default: what the plane gives', duration)
     .option('--cluster <cluster>', 'the only cluster that it is for, by name or id')
     .option('--read-only', 'it only reads')
     .action((options: CreateOptions) => createOne(io, options));
@@ -71,7 +69,7 @@ async function createOne(io: Io, options: CreateOptions): Promise<void> {
   const made = await call(io, session.target, createToken, {
     body: {
       description: options.description,
-      ttlSeconds: options.ttl,
+      ...(options.ttl === undefined ? {} : { ttlSeconds: options.ttl }),
       cluster: cluster?.id ?? null,
       readOnly: options.readOnly === true,
     },

@@ -31,7 +31,7 @@ export function destination(files: readonly Loaded[]): string {
 }
 
 /** Where the content before the last change is kept. */
-export const backupOf = (path: string): string => `${path}.outrider-backup`;
+const backupOf = (path: string): string => `${path}.outrider-backup`;
 
 /**
  * Changes kubeconfigs while holding kubectl's own lock on each. What is not changed is not written; what is, is kept beside it as it was before.

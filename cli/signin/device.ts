@@ -20,6 +20,8 @@ const DeviceAnswer = z.object({
 });
 
 const GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
+/** Longest name of a machine that the plane takes. */
+const MAX_NAME = 64;
 /** RFC 8628 §3.5: what `slow_down` adds, s. */
 const SLOWER_S = 5;
 
@@ -43,25 +45,32 @@ const CLOCK: Clock = {
  */
 export async function signInByDevice(io: Io, place: Omit<Target, 'token'>, clock = CLOCK): Promise<string> {
   const { origin } = place;
-  const answer = await postForm(io, place, '/v1/auth/device/code', { client_id: CLIENT_ID });
+  // Shown on the page, beside the address that the plane saw.
+  const name = hostname().slice(0, MAX_NAME);
+  const answer = await postForm(io, place, '/v1/auth/device/code', { client_id: CLIENT_ID, device_name: name });
   if (answer.status !== 200) throw withoutFlow(origin, answer);
   const device = parse(DeviceAnswer, answer.body);
   if (device === null) throw new Failure('error', `${origin} answered with no device code that can be used`);
   for (const address of [device.verification_uri, device.verification_uri_complete ?? origin]) {
     // Elsewhere somebody else would see the code.
     if (new URL(address).origin !== origin) {
-      throw new Failure('error', `${origin} names a page elsewhere for the sign-in: nothing was sent there`);
+      throw elsewhere(origin, new URL(address).origin);
     }
   }
   io.say(`To sign in, open ${oneLine(device.verification_uri)} and enter the code`);
   io.say('');
   io.say(`    ${device.user_code}`);
   io.say('');
-  io.say(
-    `The page must show this code and the client ${CLIENT_ID}, asking from ${oneLine(hostname())}; if not, close it.`,
-  );
+  io.say(`The page must show this code and the client ${CLIENT_ID}, asking from ${oneLine(name)}; if not, close it.`);
   return await poll(io, place, device, clock);
 }
+
+/** Where the plane is known by several names, only its own will do. */
+const elsewhere = (origin: string, named: string): Failure =>
+  new Failure(
+    'error',
+    `${origin} names a page elsewhere for the sign-in, at ${oneLine(named)}: if that is the plane, sign in with --server ${oneLine(named)}`,
+  );
 
 async function poll(
   io: Io,

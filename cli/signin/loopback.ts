@@ -86,7 +86,13 @@ function judge(incoming: IncomingMessage, expected: { state: string; issuer: str
   if (!equal(query.get('state') ?? '', expected.state)) return null;
   const issuer = query.get('iss');
   if (issuer !== null && issuer !== expected.issuer) {
-    return { failure: new Failure('error', 'the browser brought an answer of another server: nothing was sent to it') };
+    const named = oneLine(issuer.slice(0, 500));
+    return {
+      failure: new Failure(
+        'error',
+        `the browser brought an answer of another server, ${named}: if that is the plane, sign in with --server ${named}`,
+      ),
+    };
   }
   const error = query.get('error');
   if (error !== null) {

@@ -24,14 +24,19 @@ export async function signInByPassword(io: Io, place: Omit<Target, 'token'>, use
   const secrets = io.terminal.in ? fromTerminal(io, `${username} at ${place.origin}`) : await fromLines(io);
   const password = await secrets.password();
   try {
-    const { token } = await call(io, target, signIn, { body: { username, password } });
-    return token;
+    return granted(place.origin, await call(io, target, signIn, { body: { username, password } }));
   } catch (error) {
     if (!(error instanceof Refusal) || error.problem !== 'password_change_required') throw error;
   }
   const newPassword = await secrets.newPassword();
-  const { token } = await call(io, target, signIn, { body: { username, password, newPassword } });
+  const token = granted(place.origin, await call(io, target, signIn, { body: { username, password, newPassword } }));
   io.say('The one-time password was replaced.');
+  return token;
+}
+
+/** A browser's sign-in has its token in a cookie; ours has it in the answer. */
+function granted(origin: string, { token }: { token: string | null }): string {
+  if (token === null) throw new Failure('error', `${origin} answered with no token that can be used`);
   return token;
 }
 

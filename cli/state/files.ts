@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { Failure, codeOf, reasonOf } from '../exits.ts';
 
 /** Read and write for the owner alone. */
-export const SECRET_MODE = 0o600;
+const SECRET_MODE = 0o600;
 const SECRET_FOLDER_MODE = 0o700;
 
 /** A kubeconfig of thousands of clusters, each with its CA, is less than this. */
@@ -38,7 +38,7 @@ export async function makeSecretFolder(path: string): Promise<void> {
 }
 
 /** Where a path leads when symbolic links are followed; itself where nothing is there yet. */
-export async function followed(path: string): Promise<string> {
+async function followed(path: string): Promise<string> {
   try {
     return await realpath(path);
   } catch (error) {

@@ -91,9 +91,9 @@ describe('the browser', () => {
       const state = query.get('state') ?? '';
       void (async () => {
         for (const [address, method] of [
-          [`${callback}?code=forged&state=forged`, 'GET'],
-          [`${callback}?error=access_denied`, 'GET'],
-          [`${callback}?code=forged&state=${state}`, 'POST'],
+          [`${callback.href}?code=forged&state=forged`, 'GET'],
+          [`${callback.href}?error=access_denied`, 'GET'],
+          [`${callback.href}?code=forged&state=${state}`, 'POST'],
           [`${callback.origin}/?code=forged&state=${state}`, 'GET'],
           [`http://localhost:${callback.port}/callback?code=forged&state=${state}`, 'GET'],
         ] as const) {

@@ -51,7 +51,7 @@ export async function startOAuthServer(): Promise<OAuthServer> {
       codes.set(code, { challenge: fields['code_challenge'] ?? '', redirectUri });
       const answer = manner.deny ? { error: 'access_denied' } : { code };
       const query = new URLSearchParams({ ...answer, state: fields['state'] ?? '', iss: url, ...manner.redirect });
-      response.writeHead(302, { location: `${redirectUri}?${query}` }).end();
+      response.writeHead(302, { location: `${redirectUri}?${query.toString()}` }).end();
     },
     'POST /v1/auth/cli/token': (fields, response) => {
       const issued = codes.get(fields['code'] ?? '');
