@@ -58,7 +58,12 @@ export class Cli {
   }
 
   /** Starts it in a terminal. */
-  terminal(args: readonly string[]): Terminal {
-    return new Terminal(['outrider', ...args], { env: this.env, rows: 24, columns: 100, dir: this.home });
+  terminal(args: readonly string[], env: Readonly<Record<string, string>> = {}): Terminal {
+    return new Terminal(['outrider', ...args], {
+      env: { ...this.env, ...env },
+      rows: 24,
+      columns: 100,
+      dir: this.home,
+    });
   }
 }

@@ -6,6 +6,7 @@ import type { Plane } from '#scripts/local/plane.ts';
 import { setUpAdministrator } from '#scripts/local/setup.ts';
 import { Cli, installCli } from '../../support/cli.ts';
 import { Scratch } from '../../support/local.ts';
+import { run } from '../../support/program.ts';
 
 const scratch = new Scratch();
 const CHOSEN = 'a password of my own';
@@ -171,6 +172,21 @@ describe('what people do with a plane', () => {
     expect(await ci.run(['whoami'])).toMatchObject({ code: 3 });
     expect(await admin.run(['tokens', 'revoke', id])).toMatchObject({ code: 5 });
   });
+});
+
+test('bash completes commands, options and names of clusters', async () => {
+  await admin.ok(['clusters', 'import', 'completed']);
+  const complete = async (line: string): Promise<string> => {
+    const script = `source <(outrider completion bash); COMP_LINE="$1"; COMP_POINT=\${#1}; _outrider; echo "\${COMPREPLY[*]}"`;
+    return (await run(['bash', '-c', script, 'bash', line], { env: admin.env })).stdout.trim();
+  };
+  expect(await complete('outrider clu')).toBe('clusters');
+  expect(await complete('outrider kubeconfig ')).toBe('add help print rm');
+  expect(await complete('outrider clusters get com')).toBe('completed');
+  expect(await complete('outrider clusters list -o ')).toBe('json name table wide yaml');
+  expect(await complete('outrider clusters list --ser')).toBe('--server');
+  expect(await complete('outrider servers use https://127')).toBe(plane.url.replace('https:', ''));
+  await admin.ok(['clusters', 'rm', 'completed', '-y']);
 });
 
 describe('how it behaves', () => {

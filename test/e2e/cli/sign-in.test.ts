@@ -129,6 +129,52 @@ describe('the browser', () => {
   });
 });
 
+describe('the exec plugin', () => {
+  const info = (interactive: boolean): string =>
+    JSON.stringify({ apiVersion: 'client.authentication.k8s.io/v1', kind: 'ExecCredential', spec: { interactive } });
+
+  test('signs a person in who is at a terminal, and then never again', async () => {
+    const cli = await somebody();
+    const asking = cli.terminal(['token'], { KUBERNETES_EXEC_INFO: info(true) });
+    const { code, stdout } = await asking.exited;
+    expect(code).toBe(0);
+    expect(stdout).toContain('Opening the browser');
+    expect(stdout).toContain('"token":"the-access-token"');
+    expect(JSON.parse(await cli.ok(['token'])).status.expirationTimestamp).toBe('2099-01-01T00:00:00.000Z');
+  });
+
+  test('opens nothing where kubectl says that nobody is there, or there is no terminal (teleport#22494)', async () => {
+    const cli = await somebody();
+    const quiet = await cli.terminal(['token'], { KUBERNETES_EXEC_INFO: info(false) }).exited;
+    expect(quiet).toMatchObject({ code: 3 });
+    expect(await cli.run(['token'], { env: { KUBERNETES_EXEC_INFO: info(true) } })).toMatchObject({
+      code: 3,
+      stdout: '',
+    });
+    expect(server.seen).toEqual([]);
+  });
+
+  test('of several at once one opens a browser, and the others take what it brought', async () => {
+    const cli = await somebody();
+    const all = await Promise.all(
+      Array.from({ length: 3 }, () => cli.terminal(['token'], { KUBERNETES_EXEC_INFO: info(true) }).exited),
+    );
+    expect(all.map(({ code }) => code)).toEqual([0, 0, 0]);
+    expect(server.seen.filter(({ path }) => path === '/v1/auth/cli/authorize')).toHaveLength(1);
+  });
+
+  test('of several at once that are refused, none opens a second', async () => {
+    server.manner.deny = true;
+    const cli = await somebody();
+    const all = await Promise.all(
+      Array.from({ length: 3 }, () => cli.terminal(['token'], { KUBERNETES_EXEC_INFO: info(true) }).exited),
+    );
+    expect(all.filter(({ code }) => code === 0)).toEqual([]);
+    // One that started when it was over already may ask anew: that is a new command of a person.
+    expect(server.seen.filter(({ path }) => path === '/v1/auth/cli/authorize').length).toBeLessThan(3);
+  });
+});
+
 describe('the device code', () => {
   test('over SSH it is chosen by itself; the code and the client are printed (CVE-2024-58267)', async () => {
     server.manner.polls = ['authorization_pending'];
