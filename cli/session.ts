@@ -18,8 +18,6 @@ export interface ServerOptions {
 export interface Place {
   readonly origin: string;
   readonly ca: string | undefined;
-  /** The CA that was kept for it, whatever this call was told. */
-  readonly keptCa: string | undefined;
   readonly signIn: SignIn | undefined;
   readonly paths: Paths;
 }
@@ -43,7 +41,7 @@ export async function findPlace(io: Io, options: ServerOptions): Promise<Place> 
   const known = servers.servers[origin];
   const caFile = options.caFile ?? variable(io.env, 'OUTRIDER_CA_FILE');
   const ca = caFile === undefined ? known?.ca : await readCa(caFile);
-  return { origin, ca, keptCa: known?.ca, signIn: known?.signIn, paths };
+  return { origin, ca, signIn: known?.signIn, paths };
 }
 
 /** @throws {Failure} `not-signed-in` where there is no token, or it has ended. */

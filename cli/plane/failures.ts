@@ -92,7 +92,7 @@ export function unreachable(origin: string, error: unknown, hasCa: boolean): Fai
   const code = codeOf(error) ?? '';
   if (UNKNOWN_AUTHORITY.has(code)) {
     const what = hasCa
-      ? 'its certificate was not signed by the CA that was given for it: if the CA was changed, get the new one from the administrator and sign in with --ca-file'
+      ? 'its certificate was not signed by the CA that was given for it: if the CA was changed, get the new one from the administrator and sign in with --ca-file; if it is a public one now, forget the old by `outrider servers rm`'
       : 'its certificate was signed by an unknown authority: if that is meant to be, get the CA from the administrator and pass it with --ca-file';
     return new Failure('untrusted', `${origin} is not trusted: ${what} (${code})`, { cause: error });
   }
