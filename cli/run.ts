@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { addClusters } from './commands/clusters.ts';
-import { addCompletion } from './commands/completion.ts';
+import { addCompletion } from './completion/completion.ts';
 import { addKubeconfig } from './commands/kubeconfig.ts';
 import { addLogin } from './commands/login.ts';
 import { addLogout, addWhoAmI } from './commands/logout.ts';

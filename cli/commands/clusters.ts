@@ -6,7 +6,7 @@ import { showList, showOne } from '../output/format.ts';
 import { CLUSTERS, type ClusterRow } from '../output/kinds.ts';
 import { call } from '../plane/call.ts';
 import { openSession } from '../session.ts';
-import { confirm } from './confirm.ts';
+import { confirm } from '../signin/prompt.ts';
 import { findClusters } from './find.ts';
 import { addImport } from './import.ts';
 import { type OutputOptions, withExamples, withOutput, withServer } from './options.ts';

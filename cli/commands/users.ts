@@ -8,8 +8,7 @@ import { showList, showOne } from '../output/format.ts';
 import { USERS } from '../output/kinds.ts';
 import { call } from '../plane/call.ts';
 import { openSession, type ServerOptions } from '../session.ts';
-import { readLines } from '../signin/prompt.ts';
-import { confirm } from './confirm.ts';
+import { confirm, readLines } from '../signin/prompt.ts';
 import { findUser } from './find.ts';
 import { type OutputOptions, withExamples, withOutput, withServer } from './options.ts';
 

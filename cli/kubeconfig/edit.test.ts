@@ -73,6 +73,13 @@ describe('a round trip leaves every byte', () => {
     expect(removed(removed(added(between, OTHER)), OTHER)).toBe(removed(between));
   });
 
+  test('with a key that a schema leaves out', () => {
+    const odd = '-   name: ann\n    user:\n        __proto__: secret';
+    const text = KUBECTL.replace('- name: ann\n  user:\n    token: secret', odd);
+    expect(text).toContain(odd);
+    expect(removed(added(text))).toBe(text);
+  });
+
   test('whatever is in it, and however it is laid out', () => {
     const word = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 });
     const named = (field: string) =>

@@ -56,15 +56,18 @@ function apply({ raw, value }: Pick<Parsed, 'raw' | 'value'>, change: Change): R
     const put = new Map(change.put.filter((one) => one.section === section).map((entry) => [entry.name, entry]));
     const remove = new Set(change.remove.filter((one) => one.section === section).map(({ name }) => name));
     if (put.size === 0 && remove.size === 0) continue;
-    const kept = value[section]
+    // As they are, and not as they were checked: a schema leaves out what it must, such as a key `__proto__`.
+    const old: unknown[] = Array.isArray(raw[section]) ? raw[section] : [];
+    const kept = old
+      .map((entry, at) => ({ name: value[section][at]?.name ?? '', entry }))
       .filter(({ name }) => !remove.has(name))
-      .map((entry) => {
-        const replacement = put.get(entry.name);
-        return replacement === undefined ? entry : written(replacement);
+      .map(({ name, entry }) => {
+        const replacement = put.get(name);
+        return { name, entry: replacement === undefined ? entry : written(replacement) };
       });
     const names = new Set(kept.map(({ name }) => name));
     const added = [...put.values()].filter(({ name }) => !names.has(name)).map(written);
-    result[section] = [...kept, ...added];
+    result[section] = [...kept.map(({ entry }) => entry), ...added];
   }
   if (change.currentContext !== undefined) result['current-context'] = change.currentContext;
   return result;

@@ -11,7 +11,7 @@ import { openSession } from '../session.ts';
 import { readText } from '../state/files.ts';
 import { statePaths } from '../state/paths.ts';
 import { readServers } from '../state/servers.ts';
-import { COMPLETIONS, withExamples } from './options.ts';
+import { COMPLETIONS, withExamples } from '../commands/options.ts';
 import { SCRIPTS, SHELLS, type Shell } from './shells.ts';
 
 /** Whoever pressed Tab waits. */
