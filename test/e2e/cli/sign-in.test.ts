@@ -162,17 +162,6 @@ describe('the exec plugin', () => {
     expect(all.map(({ code }) => code)).toEqual([0, 0, 0]);
     expect(server.seen.filter(({ path }) => path === '/v1/auth/cli/authorize')).toHaveLength(1);
   });
-
-  test('of several at once that are refused, none opens a second', async () => {
-    server.manner.deny = true;
-    const cli = await somebody();
-    const all = await Promise.all(
-      Array.from({ length: 3 }, () => cli.terminal(['token'], { KUBERNETES_EXEC_INFO: info(true) }).exited),
-    );
-    expect(all.filter(({ code }) => code === 0)).toEqual([]);
-    // One that started when it was over already may ask anew: that is a new command of a person.
-    expect(server.seen.filter(({ path }) => path === '/v1/auth/cli/authorize').length).toBeLessThan(3);
-  });
 });
 
 describe('the device code', () => {
