@@ -22,10 +22,11 @@ export async function readLines(io: Io): Promise<string[]> {
 
 /** Asks in the terminal. @param hidden without echo, for a secret */
 export async function question(io: Io, text: string, { hidden }: { hidden: boolean }): Promise<string> {
-  io.ask(text);
   const { stdin } = io;
+  // Before it is asked: who types ahead is not shown either.
   if (hidden) stdin.setRawMode?.(true);
   try {
+    io.ask(text);
     return await readTyped(io);
   } finally {
     if (hidden) {
