@@ -31,3 +31,6 @@ declare class URL {
 declare const crypto: {
   getRandomValues<T extends Uint8Array>(array: T): T;
 };
+
+declare function btoa(octets: string): string;
+declare function atob(base64: string): string;

@@ -41,6 +41,7 @@ export function randomBase32(length: number): string {
 const NAME_LENGTH = 10;
 
 export const UserId = plain(z.string().regex(/^u-[a-z2-7]{10}$/));
+export const GroupId = plain(z.string().regex(/^g-[a-z2-7]{10}$/));
 export const TokenId = plain(z.string().regex(/^t-[a-z2-7]{10}$/));
 export const RegistrationTokenId = z.string().regex(/^r-[a-z2-7]{10}$/);
 
@@ -65,5 +66,6 @@ export const GlobalRoleBindingId = z.string().regex(/^gb-[a-z2-7]{10}$/);
 export const newUserId = (): string => `u-${randomBase32(NAME_LENGTH)}`;
 export const newGlobalRoleId = (): string => `gr-${randomBase32(NAME_LENGTH)}`;
 export const newGlobalRoleBindingId = (): string => `gb-${randomBase32(NAME_LENGTH)}`;
+export const newGroupId = (): string => `g-${randomBase32(NAME_LENGTH)}`;
 export const newTokenId = (): string => `t-${randomBase32(NAME_LENGTH)}`;
 export const newRegistrationTokenId = (): string => `r-${randomBase32(NAME_LENGTH)}`;

@@ -4,7 +4,20 @@ import { endpoint, Moment } from './endpoint.ts';
 import { NewPassword, User } from './users.ts';
 
 /** Longer than any name or password: keeps what is hashed small. */
-const MAX_TYPED = 256;
+export const MAX_TYPED = 256;
+
+/** What somebody who shows their password may ask for. */
+export const BrowserSession = z
+  .boolean()
+  .default(false)
+  .describe('Begin a session of a browser: its token comes as a cookie that no script can read, and not in the answer');
+
+/** What a person gets who has shown their password. */
+export const Session = z.object({
+  token: z.string().nullable().describe('Bearer token; shown once. null: it is in the cookie'),
+  expiresAt: Moment,
+  user: User,
+});
 
 export const signIn = endpoint({
   operation: 'signIn',
@@ -17,19 +30,10 @@ export const signIn = endpoint({
     username: z.string().trim().min(1).max(MAX_TYPED),
     password: z.string().min(1).max(MAX_TYPED),
     newPassword: NewPassword.optional(),
-    session: z
-      .boolean()
-      .default(false)
-      .describe(
-        'Begin a session of a browser: its token comes as a cookie that no script can read, and not in the answer',
-      ),
+    session: BrowserSession,
   }),
   status: 200,
-  result: z.object({
-    token: z.string().nullable().describe('Bearer token; shown once. null: it is in the cookie'),
-    expiresAt: Moment,
-    user: User,
-  }),
+  result: Session,
   errors: ['invalid_credentials', 'password_change_required', 'throttled', 'invalid', 'conflict'],
 });
 

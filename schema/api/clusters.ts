@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import { plain } from '../audit/redact.ts';
 import { ClusterId } from '../ids.ts';
-import { endpoint, listOf, Moment, PROMETHEUS_TEXT } from './endpoint.ts';
+import { listQuery, pageOf, textFilter, type Listing } from '../resources/list.ts';
+import { endpoint, Moment, PROMETHEUS_TEXT } from './endpoint.ts';
 
 /** A DNS-1123 subdomain of a label's length (Kubernetes "Object Names and IDs"): safe in a shell, a context name, a file name. */
 const ClusterName = plain(
@@ -35,6 +36,11 @@ const Tunnel = z.object({
   kubernetesVersion: z.string(),
 });
 
+export const clusterListing = {
+  fields: { name: { filter: textFilter.toLowerCase(), sort: 'text' }, createdAt: { sort: 'number' } },
+  order: 'name',
+} as const satisfies Listing;
+
 export const clusterParams = z.object({ cluster: ClusterId });
 
 export const createCluster = endpoint({
@@ -57,8 +63,9 @@ export const listClusters = endpoint({
   path: '/v1/clusters',
   who: 'person',
   scope: 'reads',
+  query: listQuery(clusterListing),
   status: 200,
-  result: listOf(Cluster),
+  result: pageOf(Cluster),
   errors: [],
 });
 

@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import { ClusterId, TokenId, UserId } from '../ids.ts';
+import { flagFilter, listQuery, pageOf, type Listing } from '../resources/list.ts';
 import { clusterParams } from './clusters.ts';
-import { endpoint, listOf, Moment } from './endpoint.ts';
+import { endpoint, Moment } from './endpoint.ts';
 import { LONGEST_TOKEN_SECONDS } from './settings.ts';
 
 const DAY = 24 * 3600;
@@ -31,6 +32,17 @@ export const Token = z.object({
   lastUsedFrom: z.string().nullable().describe('Address, of IPv6 the /64; null: not used yet, or not known'),
 });
 
+export const tokenListing = {
+  fields: {
+    kind: { filter: TokenKind },
+    cluster: { filter: ClusterId },
+    readOnly: { filter: flagFilter },
+    createdAt: { sort: 'number' },
+    expiresAt: { sort: 'number' },
+  },
+  order: '-createdAt',
+} as const satisfies Listing;
+
 export const createToken = endpoint({
   operation: 'createToken',
   summary: 'Make a token for oneself; one made with a token that is not a session ends with that token at the latest',
@@ -56,8 +68,9 @@ export const listTokens = endpoint({
   path: '/v1/tokens',
   who: 'person',
   scope: 'reads',
+  query: listQuery(tokenListing),
   status: 200,
-  result: listOf(Token),
+  result: pageOf(Token),
   errors: [],
 });
 
@@ -94,8 +107,9 @@ export const listUserTokens = endpoint({
   who: 'users.manage',
   scope: 'reads',
   params: ofUser,
+  query: listQuery(tokenListing),
   status: 200,
-  result: listOf(Token),
+  result: pageOf(Token),
   errors: ['not_found'],
 });
 

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { plain } from '../audit/redact.ts';
 import { UserId } from '../ids.ts';
-import { endpoint, listOf, Moment } from './endpoint.ts';
+import { Moment } from './endpoint.ts';
 
 /** Local names are plain: they are typed, logged and shown to clusters. Kept in lower case. */
 export const Username = plain(
@@ -26,6 +26,7 @@ export const NewPassword = z
   .max(MAX_PASSWORD)
   .describe(`at least ${MIN_PASSWORD} characters`);
 
+/** A person, as a sign-in shows them; the resource is in `schema/resources/users.ts`. */
 export const User = z.object({
   id: UserId,
   username: z.string(),
@@ -33,70 +34,4 @@ export const User = z.object({
   enabled: z.boolean(),
   passwordPending: z.boolean().describe('The password is a one-time password that was not changed yet'),
   createdAt: Moment,
-});
-
-const params = z.object({ user: UserId });
-
-export const listUsers = endpoint({
-  operation: 'listUsers',
-  summary: 'All people',
-  method: 'GET',
-  path: '/v1/users',
-  who: 'users.manage',
-  scope: 'reads',
-  status: 200,
-  result: listOf(User),
-  errors: [],
-});
-
-export const createUser = endpoint({
-  operation: 'createUser',
-  summary: 'Add a person, with a one-time password that they change at their first sign-in',
-  method: 'POST',
-  path: '/v1/users',
-  who: 'users.manage',
-  scope: 'anything',
-  body: z.strictObject({ username: Username, password: NewPassword, administrator: z.boolean().default(false) }),
-  status: 201,
-  result: User,
-  errors: ['conflict'],
-});
-
-export const getUser = endpoint({
-  operation: 'getUser',
-  summary: 'A person',
-  method: 'GET',
-  path: '/v1/users/{user}',
-  who: 'users.manage',
-  scope: 'reads',
-  params,
-  status: 200,
-  result: User,
-  errors: ['not_found'],
-});
-
-export const updateUser = endpoint({
-  operation: 'updateUser',
-  summary: 'Let a person in, or keep them out: their tokens stop working within seconds',
-  method: 'PATCH',
-  path: '/v1/users/{user}',
-  who: 'users.manage',
-  scope: 'anything',
-  params,
-  body: z.strictObject({ enabled: z.boolean() }),
-  status: 200,
-  result: User,
-  errors: ['not_found', 'conflict'],
-});
-
-export const deleteUser = endpoint({
-  operation: 'deleteUser',
-  summary: 'Remove a person with their roles and tokens',
-  method: 'DELETE',
-  path: '/v1/users/{user}',
-  who: 'users.manage',
-  scope: 'anything',
-  params,
-  status: 204,
-  errors: ['not_found', 'conflict'],
 });

@@ -42,6 +42,7 @@ const noRuntimeModule = (why: string): Refusal => regex('^cloudflare:', why);
  */
 const LAYERS: readonly (readonly string[])[] = [
   ['http'],
+  ['resources'],
   ['api', 'connect', 'proxy'],
   ['cluster'],
   ['authz'],

@@ -67,7 +67,10 @@ export async function addPerson(
   role: 'owner' | 'member',
 ): Promise<Person> {
   const password = newPassword();
-  const { id } = await administrator.json(userAnswer, 'POST', '/v1/users', { username, password });
+  const { id } = await administrator.json(userAnswer, 'POST', '/v1/users', {
+    metadata: { name: username },
+    spec: { password },
+  });
   await administrator.text('PUT', `/v1/clusters/${home.clusterId}/members/${id}`, { role });
   const groups = [role === 'owner' ? CLUSTER_OWNER_GROUP : CLUSTER_MEMBER_GROUP];
   return await withKubeconfigs(home, { id, username, groups, api: await signedIn(home.plane, username, password) });

@@ -1,12 +1,13 @@
 import type { signIn, whoAmI } from '#schema/api/auth.ts';
 import { moment } from '#schema/api/endpoint.ts';
 import { OutriderError } from '#schema/errors.ts';
-import { hashPassword, verifyPassword } from '../authn/password.ts';
+import { verifyPassword } from '../authn/password.ts';
 import { beginSignIn } from '../authn/throttle.ts';
-import { changePassword, findUser, findUserByName, type User } from '../store/users.ts';
+import { findUser, findUserByName, type User } from '../store/users.ts';
 import type { Deps, Handler } from './handler.ts';
+import { choosePassword } from './password.ts';
 import { renderUser } from './render.ts';
-import { startSession, startTokenSession } from './sign-in/session.ts';
+import { openSession } from './session.ts';
 
 /** What is typed at a sign-in form. */
 interface Typed {
@@ -38,40 +39,14 @@ export async function checkPassword(deps: Deps, body: Typed): Promise<{ user: Us
     );
   }
   const issuedAt =
-    body.newPassword === undefined ? Math.max(now, user.notBefore) : await change(deps, user, body.newPassword);
+    body.newPassword === undefined ? Math.max(now, user.notBefore) : await choosePassword(deps, user, body.newPassword);
   return { user, issuedAt };
 }
 
 export const handleSignIn: Handler<typeof signIn> = async ({ body }, deps) => {
   const { user, issuedAt } = await checkPassword(deps, body);
-  const rendered = { ...renderUser(user), passwordPending: false };
-  if (!body.session) {
-    const { token, expiresAt } = await startTokenSession(deps, user.id, { issuedAt });
-    return { token, expiresAt: moment(expiresAt), user: rendered };
-  }
-  const { expiresAt, setCookie } = await startSession(deps, user.id, { issuedAt });
-  deps.answer.append('set-cookie', setCookie);
-  return { token: null, expiresAt: moment(expiresAt), user: rendered };
+  return await openSession(deps, user, { browser: body.session, issuedAt });
 };
-
-/**
- * Sets a password. Returns the earliest issue time that is still good: later than that of any token there is. Seconds are coarse, so "now" is not enough: somebody else may
- * have got a token in this very second, and a change in the same second has set the mark ahead of it already.
- */
-async function change({ db, commit, now }: Deps, user: User, newPassword: string): Promise<number> {
-  if (newPassword.toLowerCase() === user.username) {
-    throw new OutriderError('invalid', 'newPassword: must not be the name');
-  }
-  if (verifyPassword(newPassword, user.passwordHash)) {
-    throw new OutriderError('invalid', 'newPassword: must not be the old password');
-  }
-  const notBefore = Math.max(now, user.notBefore) + 1;
-  const passwordHash = hashPassword(newPassword);
-  if (!(await changePassword(db, commit, { user, passwordHash, notBefore, now }))) {
-    throw new OutriderError('conflict', 'the password was changed by somebody else at the same moment; sign in again');
-  }
-  return notBefore;
-}
 
 export const handleWhoAmI: Handler<typeof whoAmI> = async (_input, { db }, { principal }) => {
   const user = await findUser(db, principal.user);

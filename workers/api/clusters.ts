@@ -1,13 +1,15 @@
-import type {
-  createCluster,
-  deleteCluster,
-  getCluster,
-  getClusterMetrics,
-  getClusterTunnels,
-  listClusters,
-  renameCluster,
+import {
+  clusterListing,
+  type createCluster,
+  type deleteCluster,
+  type getCluster,
+  type getClusterMetrics,
+  type getClusterTunnels,
+  type listClusters,
+  type renameCluster,
 } from '#schema/api/clusters.ts';
 import { OutriderError, unknownCluster } from '#schema/errors.ts';
+import { nextPage, readList } from '#schema/resources/list.ts';
 import {
   addCluster,
   findCluster,
@@ -37,9 +39,10 @@ export const handleCreateCluster: Handler<typeof createCluster> = async ({ body 
   return renderCluster(await found(deps, id));
 };
 
-export const handleListClusters: Handler<typeof listClusters> = async (_input, { db }, { principal, facts }) => {
-  const clusters = await storedClusters(db, facts.administrator ? null : principal.user);
-  return { items: clusters.map(renderCluster) };
+export const handleListClusters: Handler<typeof listClusters> = async ({ query }, { db }, { principal, facts }) => {
+  const request = readList(clusterListing, query);
+  const { items, next } = await storedClusters(db, facts.administrator ? null : principal.user, request);
+  return { items: items.map(renderCluster), continue: nextPage(request, next) };
 };
 
 export const handleGetCluster: Handler<typeof getCluster> = async ({ params }, deps) =>

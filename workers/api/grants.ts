@@ -1,6 +1,7 @@
 import { OutriderError } from '#schema/errors.ts';
 import { ADMINISTRATOR_ROLE, type Permission } from '#schema/roles.ts';
 import { findCaller } from '../store/callers.ts';
+import { groupGives } from '../store/global-roles.ts';
 import type { KnownCaller } from './handler.ts';
 
 /**
@@ -31,4 +32,16 @@ export async function refuseAbove(db: D1Database, caller: KnownCaller, user: str
   if (theirs === null) return;
   if (theirs.administrator) throw new OutriderError('forbidden', 'only administrators may change an administrator');
   refuseMoreThanOwn(caller, [...theirs.permissions]);
+}
+
+/**
+ * Whoever may manage groups may not manage one that gives its members more than they have: to put somebody in, themselves perhaps, would be to give it.
+ * @param group a principal
+ * @throws OutriderError forbidden
+ */
+export async function refuseStrongerGroup(db: D1Database, caller: KnownCaller, group: string): Promise<void> {
+  if (caller.facts.administrator) return;
+  const { permissions, administrator, clusters } = await groupGives(db, group);
+  refuseMoreThanOwn(caller, permissions, administrator ? ADMINISTRATOR_ROLE : null);
+  if (clusters) throw new OutriderError('forbidden', 'only administrators manage a group that has a role in a cluster');
 }

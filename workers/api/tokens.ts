@@ -1,12 +1,15 @@
-import type {
-  createToken,
-  deleteOwnTokens,
-  deleteToken,
-  deleteUserTokens,
-  listTokens,
-  listUserTokens,
+import type { Result } from '#schema/api/endpoint.ts';
+import {
+  tokenListing,
+  type createToken,
+  type deleteOwnTokens,
+  type deleteToken,
+  type deleteUserTokens,
+  type listTokens,
+  type listUserTokens,
 } from '#schema/api/tokens.ts';
 import { OutriderError, unknownCluster } from '#schema/errors.ts';
+import { nextPage, readList } from '#schema/resources/list.ts';
 import { CLEARED_COOKIE } from '../authn/cookie.ts';
 import { findCaller } from '../store/callers.ts';
 import { findToken, listTokens as storedTokens, revokeToken } from '../store/tokens.ts';
@@ -35,9 +38,18 @@ export const handleCreateToken: Handler<typeof createToken> = async ({ body }, d
   return { ...renderToken({ ...row, lastUsedAt: null, lastUsedFrom: null }), token };
 };
 
-export const handleListTokens: Handler<typeof listTokens> = async (_input, { db, now }, { principal }) => ({
-  items: (await storedTokens(db, principal.user, now)).map(renderToken),
-});
+async function pageOfTokens(
+  db: D1Database,
+  whose: { userId: string; now: number },
+  query: Parameters<typeof readList>[1],
+): Promise<Result<typeof listTokens>> {
+  const request = readList(tokenListing, query);
+  const { items, next } = await storedTokens(db, whose, request);
+  return { items: items.map(renderToken), continue: nextPage(request, next) };
+}
+
+export const handleListTokens: Handler<typeof listTokens> = async ({ query }, { db, now }, { principal }) =>
+  await pageOfTokens(db, { userId: principal.user, now }, query);
 
 export const handleDeleteToken: Handler<typeof deleteToken> = async ({ params }, deps, { principal, facts }) => {
   const { db, commit, now } = deps;
@@ -61,9 +73,9 @@ export const handleDeleteOwnTokens: Handler<typeof deleteOwnTokens> = async (_in
   return await endAll(deps, principal.user);
 };
 
-export const handleListUserTokens: Handler<typeof listUserTokens> = async ({ params }, { db, now }) => {
+export const handleListUserTokens: Handler<typeof listUserTokens> = async ({ params, query }, { db, now }) => {
   if ((await findUser(db, params.user)) === null) throw new OutriderError('not_found', 'there is no such person');
-  return { items: (await storedTokens(db, params.user, now)).map(renderToken) };
+  return await pageOfTokens(db, { userId: params.user, now }, query);
 };
 
 export const handleDeleteUserTokens: Handler<typeof deleteUserTokens> = async ({ params }, deps, caller) => {

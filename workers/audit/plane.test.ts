@@ -4,8 +4,11 @@ import { signIn } from '#schema/api/auth.ts';
 import { createCluster } from '#schema/api/clusters.ts';
 import type { Endpoint } from '#schema/api/endpoint.ts';
 import { createToken, getKubeconfig, listTokens } from '#schema/api/tokens.ts';
-import { createUser } from '#schema/api/users.ts';
+import { endpointsOf } from '#schema/resources/endpoints.ts';
+import { UserKind } from '#schema/resources/users.ts';
 import { isRecorded, planeEvent, subjectOf, withResult } from './plane.ts';
+
+const createUser = endpointsOf(UserKind).create;
 
 const event = (
   endpoint: Endpoint,
@@ -46,15 +49,18 @@ test.each([
 });
 
 test('level Metadata has nothing of what was sent', () => {
-  const body = { username: 'bob', password: 'hunter2hunter2', administrator: true };
+  const body = { metadata: { name: 'bob' }, spec: { password: 'hunter2hunter2', administrator: true } };
   expect(event(createUser, { body }, 'Metadata')).not.toHaveProperty('requestObject');
 });
 
 // Taken out: the redaction. Both failed.
 test('level Request has what the schema says to be plain', () => {
-  const body = { username: 'bob', password: 'hunter2hunter2', administrator: true };
+  const body = { metadata: { name: 'bob' }, spec: { password: 'hunter2hunter2', administrator: true } };
   const made = event(createUser, { body }, 'Request');
-  expect(made.requestObject).toEqual({ username: 'bob', password: '[redacted]', administrator: true });
+  expect(made.requestObject).toEqual({
+    metadata: { name: 'bob' },
+    spec: { password: '[redacted]', administrator: true },
+  });
   expect(AuditEvent.parse(made)).toEqual(made);
 });
 

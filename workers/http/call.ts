@@ -11,7 +11,7 @@ import { admit } from '../api/permission.ts';
 import { byName, readForm } from '../form.ts';
 import { asOAuthError } from '../oauth.ts';
 import { ShapeError } from '../problem.ts';
-import type { Route } from './routes.ts';
+import type { Route } from '../api/route.ts';
 
 /** A request as the router has it. */
 export interface Incoming {

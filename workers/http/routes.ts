@@ -11,9 +11,10 @@ import {
 } from '#schema/api/clusters.ts';
 import { registerAgent } from '#schema/api/connect.ts';
 import { testDirectory } from '#schema/api/directory.ts';
-import type { Endpoint } from '#schema/api/endpoint.ts';
+import { deleteGroupMember, listGroupMembers, listUserGroups, putGroupMember } from '#schema/api/group-members.ts';
 import { deleteGroupRole, listGroupRoles, putGroupRole } from '#schema/api/group-roles.ts';
 import { deleteMember, listMembers, putMember } from '#schema/api/members.ts';
+import { changeMyPassword } from '#schema/api/password.ts';
 import {
   createRegistrationToken,
   deleteRegistrationToken,
@@ -41,7 +42,6 @@ import {
   listTokens,
   listUserTokens,
 } from '#schema/api/tokens.ts';
-import { createUser, deleteUser, getUser, listUsers, updateUser } from '#schema/api/users.ts';
 import { handleListAuditEvents } from '../api/audit.ts';
 import { handleSignIn, handleWhoAmI } from '../api/auth.ts';
 import {
@@ -64,14 +64,21 @@ import {
 } from '../api/global-roles.ts';
 import { handleDeleteGroupRole, handleListGroupRoles, handlePutGroupRole } from '../api/group-roles.ts';
 import { handleTestDirectory } from '../api/directory.ts';
-import type { Deps, Handler, KnownCaller } from '../api/handler.ts';
+import {
+  handleDeleteGroupMember,
+  handleListGroupMembers,
+  handleListUserGroups,
+  handlePutGroupMember,
+} from '../api/group-members.ts';
 import { handleGetKubeconfig } from '../api/kubeconfig.ts';
 import { handleDeleteMember, handleListMembers, handlePutMember } from '../api/members.ts';
+import { handleChangeMyPassword } from '../api/password.ts';
 import {
   handleCreateRegistrationToken,
   handleDeleteRegistrationToken,
   handleListRegistrationTokens,
 } from '../api/registration-tokens.ts';
+import { route, type Route } from '../api/route.ts';
 import { handleResetPassword, handleSetUpAdministrator } from '../api/setup.ts';
 import { handleGetSettings, handleUpdateSettings } from '../api/settings.ts';
 import { handleExchangeCode } from '../api/sign-in/code.ts';
@@ -85,21 +92,9 @@ import {
   handleListTokens,
   handleListUserTokens,
 } from '../api/tokens.ts';
-import { handleCreateUser, handleDeleteUser, handleGetUser, handleListUsers, handleUpdateUser } from '../api/users.ts';
 import { register } from '../connect/register.ts';
-
-/** An endpoint and what it does, their types forgotten once they were seen to match. */
-export interface Route {
-  readonly endpoint: Endpoint;
-  readonly handler: (input: unknown, deps: Deps, caller: KnownCaller | null) => Promise<unknown>;
-}
-
-const route = <E extends Endpoint>(endpoint: E, handler: Handler<E>): Route => ({
-  endpoint,
-  // call.ts makes the input and admits the caller by this very endpoint, which says what their types are.
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- TypeScript cannot tie the two together
-  handler: handler as Route['handler'],
-});
+import { groupRoutes } from '../resources/groups.ts';
+import { userRoutes } from '../resources/users.ts';
 
 /** Every endpoint of the plane but `/k8s`, tunnels and manifests. */
 export const ROUTES: readonly Route[] = [
@@ -107,11 +102,13 @@ export const ROUTES: readonly Route[] = [
   route(resetPassword, handleResetPassword),
   route(signIn, handleSignIn),
   route(whoAmI, handleWhoAmI),
-  route(listUsers, handleListUsers),
-  route(createUser, handleCreateUser),
-  route(getUser, handleGetUser),
-  route(updateUser, handleUpdateUser),
-  route(deleteUser, handleDeleteUser),
+  route(changeMyPassword, handleChangeMyPassword),
+  ...userRoutes,
+  route(listUserGroups, handleListUserGroups),
+  ...groupRoutes,
+  route(listGroupMembers, handleListGroupMembers),
+  route(putGroupMember, handlePutGroupMember),
+  route(deleteGroupMember, handleDeleteGroupMember),
   route(listTokens, handleListTokens),
   route(createToken, handleCreateToken),
   route(deleteToken, handleDeleteToken),

@@ -1,6 +1,9 @@
 import { z } from 'zod';
+import type { clusterListing } from '#schema/api/clusters.ts';
+import type { ListRequest } from '#schema/resources/list.ts';
 import { touch, type Commit } from './access.ts';
-import { all, changes, first, isDuplicate } from './rows.ts';
+import { listPage, type Page } from './kinds/list.ts';
+import { changes, first, isDuplicate } from './rows.ts';
 
 const moment = z.int().nullable();
 
@@ -36,18 +39,23 @@ export type Cluster = z.output<typeof Row>;
 const COLUMNS = `id, name, created_at, created_by, agent_generation, kube_system_uid, kubernetes_version, agent_version,
   connected_at, last_connected_at`;
 
-/** All clusters, or only those where `member` has a role. */
-export async function listClusters(db: D1Database, member: string | null): Promise<Cluster[]> {
-  const statement =
-    member === null
-      ? db.prepare(`SELECT ${COLUMNS} FROM clusters ORDER BY name`)
-      : db
-          .prepare(
-            `SELECT ${COLUMNS} FROM clusters
-             WHERE id IN (SELECT cluster_id FROM cluster_roles WHERE user_id = ?1) ORDER BY name`,
-          )
-          .bind(member);
-  return await all(statement, Row);
+/** A page of all clusters, or only of those where `member` has a role. */
+export async function listClusters(
+  db: D1Database,
+  member: string | null,
+  request: ListRequest,
+): Promise<Page<Cluster>> {
+  const source = {
+    from: 'clusters',
+    columns: COLUMNS,
+    row: Row,
+    id: 'id',
+    fields: { name: 'name', createdAt: 'created_at' } satisfies Record<keyof (typeof clusterListing)['fields'], string>,
+    ...(member === null
+      ? {}
+      : { where: { condition: 'id IN (SELECT cluster_id FROM cluster_roles WHERE user_id = ?)', values: [member] } }),
+  };
+  return await listPage(db, source, request);
 }
 
 export async function findCluster(db: D1Database, id: string): Promise<Cluster | null> {

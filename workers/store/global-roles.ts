@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { ADMINISTRATOR_ROLE, builtInRole, Permission } from '#schema/roles.ts';
 import { touch, type Commit } from './access.ts';
-import { all, changes, first, isDuplicate } from './rows.ts';
+import { all, changes, first, Flag, isDuplicate } from './rows.ts';
 
 /** A deploy that goes back may find permissions that it does not know: they let nobody do anything. */
 export const Permissions = z
@@ -137,4 +137,29 @@ export async function removeGlobalRoleBinding(
     db.prepare('DELETE FROM global_role_bindings WHERE id = ?1').bind(binding.id),
   ]);
   return changes(results.at(-1)) === 1;
+}
+
+const GivesRow = z.object({ role: z.string(), permissions: Permissions.nullable() });
+const ClustersRow = z.object({ clusters: Flag });
+
+/** What whoever is in a group has by it: permissions, being an administrator, a role in some cluster. */
+export async function groupGives(
+  db: D1Database,
+  group: string,
+): Promise<{ permissions: Permission[]; administrator: boolean; clusters: boolean }> {
+  const [bindings, clusters] = await db.batch([
+    db
+      .prepare(
+        `SELECT b.role, made.permissions FROM global_role_bindings AS b LEFT JOIN global_roles AS made ON made.id = b.role
+         WHERE b.group_principal = ?1`,
+      )
+      .bind(group),
+    db.prepare('SELECT EXISTS (SELECT 1 FROM cluster_groups WHERE group_principal = ?1) AS clusters').bind(group),
+  ]);
+  const rows = z.array(GivesRow).parse(bindings?.results);
+  return {
+    permissions: rows.flatMap(({ role, permissions }) => permissions ?? [...(builtInRole(role)?.permissions ?? [])]),
+    administrator: rows.some(({ role }) => role === ADMINISTRATOR_ROLE),
+    clusters: z.tuple([ClustersRow]).parse(clusters?.results)[0].clusters,
+  };
 }

@@ -69,21 +69,27 @@ export async function addRegistrationToken(
 }
 
 /**
- * Takes back the tokens that a person, or anybody for that cluster, could not make any more. Goes into the batch of whatever takes rights from somebody, after it. Who has registered by one of
+ * Takes back the tokens that a person, or anybody (for one cluster or all), could not make any more. Goes into the batch of whatever takes rights from somebody, after it. Who has registered by one of
  * them stays, since that agent is the cluster's and not theirs.
  */
 export function revokeLostRegistrationTokens(
   db: D1Database,
-  whose: string | { readonly cluster: string },
+  whose: string | { readonly cluster: string } | { readonly anybody: true },
   now: number,
 ): D1PreparedStatement {
+  const [which, value] =
+    typeof whose === 'string'
+      ? (['created_by = ?1', whose] as const)
+      : 'cluster' in whose
+        ? (['cluster_id = ?1', whose.cluster] as const)
+        : (['?1 IS NULL', null] as const);
   return db
     .prepare(
       `UPDATE registration_tokens SET revoked_at = ?2
-       WHERE ${typeof whose === 'string' ? 'created_by' : 'cluster_id'} = ?1 AND claim IS NULL AND revoked_at IS NULL
+       WHERE ${which} AND claim IS NULL AND revoked_at IS NULL
          AND NOT ${mayMake({ by: 'created_by', cluster: 'registration_tokens.cluster_id', at: 'registration_tokens.created_at' })}`,
     )
-    .bind(typeof whose === 'string' ? whose : whose.cluster, now);
+    .bind(value, now);
 }
 
 /** The tokens of a cluster that are good at `now`, newest first. */

@@ -1,7 +1,9 @@
 import { z } from 'zod';
-import { TokenKind } from '#schema/api/tokens.ts';
+import { TokenKind, type tokenListing } from '#schema/api/tokens.ts';
+import type { ListRequest } from '#schema/resources/list.ts';
 import { touch, type Commit } from './access.ts';
-import { all, changes, first, Flag } from './rows.ts';
+import { listPage, type Page } from './kinds/list.ts';
+import { changes, first, Flag } from './rows.ts';
 
 const Row = z
   .object({
@@ -78,21 +80,34 @@ export async function addToken(db: D1Database, token: FreshToken): Promise<numbe
 }
 
 /**
- * The tokens of a person that are good at `now`, newest first. A browser's session is left out once it has rested too long for certain: its use is recorded, and its token issued
+ * A page of the tokens of a person that are good at `now`. A browser's session is left out once it has rested too long for certain: its use is recorded, and its token issued
  * anew, once in {@link USE_RECORDED_SECONDS}.
  */
-export async function listTokens(db: D1Database, userId: string, now: number): Promise<TokenRow[]> {
-  return await all(
-    db
-      .prepare(
-        `SELECT ${COLUMNS} FROM tokens WHERE user_id = ?1 AND revoked_at IS NULL AND expires_at > ?2
-           AND created_at >= (SELECT not_before FROM users WHERE id = ?1)
-           AND (idle_seconds IS NULL OR coalesce(last_used_at, created_at) + idle_seconds + ${USE_RECORDED_SECONDS} > ?2)
-         ORDER BY created_at DESC, id`,
-      )
-      .bind(userId, now),
-    Row,
-  );
+export async function listTokens(
+  db: D1Database,
+  { userId, now }: { userId: string; now: number },
+  request: ListRequest,
+): Promise<Page<TokenRow>> {
+  const source = {
+    from: 'tokens',
+    columns: COLUMNS,
+    row: Row,
+    id: 'id',
+    fields: {
+      kind: 'kind',
+      cluster: 'cluster_id',
+      readOnly: 'read_only',
+      createdAt: 'created_at',
+      expiresAt: 'expires_at',
+    } satisfies Record<keyof (typeof tokenListing)['fields'], string>,
+    where: {
+      condition: `user_id = ? AND revoked_at IS NULL AND expires_at > ?
+        AND created_at >= (SELECT not_before FROM users WHERE users.id = tokens.user_id)
+        AND (idle_seconds IS NULL OR coalesce(last_used_at, created_at) + idle_seconds + ${USE_RECORDED_SECONDS} > ?)`,
+      values: [userId, now, now],
+    },
+  };
+  return await listPage(db, source, request);
 }
 
 export async function findToken(db: D1Database, id: string): Promise<TokenRow | null> {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { touch, type Commit } from './access.ts';
 import { revokeLostRegistrationTokens } from './registration-tokens.ts';
-import { all, changes, first, Flag, isDuplicate } from './rows.ts';
+import { changes, first, Flag, isDuplicate } from './rows.ts';
 
 const Row = z
   .object({
@@ -33,6 +33,8 @@ export interface NewUser {
   readonly id: string;
   readonly username: string;
   readonly administrator: boolean;
+  /** False: they are kept out until they are let in. */
+  readonly enabled?: boolean;
   readonly passwordHash: string;
   readonly passwordPending: boolean;
   readonly createdAt: number;
@@ -41,12 +43,8 @@ export interface NewUser {
 const COLUMNS = 'id, username, administrator, enabled, password_hash, password_pending, not_before, created_at';
 
 /** True of a user row who is not the last administrator who can still sign in. */
-const NOT_LAST_ADMINISTRATOR = `(administrator = 0 OR enabled = 0 OR EXISTS (
+export const NOT_LAST_ADMINISTRATOR = `(administrator = 0 OR enabled = 0 OR EXISTS (
   SELECT 1 FROM users AS other WHERE other.administrator = 1 AND other.enabled = 1 AND other.id <> users.id))`;
-
-export async function listUsers(db: D1Database): Promise<User[]> {
-  return await all(db.prepare(`SELECT ${COLUMNS} FROM users ORDER BY username`), Row);
-}
 
 export async function findUser(db: D1Database, id: string): Promise<User | null> {
   return await first(db.prepare(`SELECT ${COLUMNS} FROM users WHERE id = ?1`).bind(id), Row);
@@ -74,7 +72,7 @@ export async function addUser(
 ): Promise<boolean> {
   const insert = db
     .prepare(
-      `INSERT INTO users (${COLUMNS}) SELECT ?1, ?2, ?3, 1, ?4, ?5, 0, ?6
+      `INSERT INTO users (${COLUMNS}, active_changed_at, password_changed_at) SELECT ?1, ?2, ?3, ?7, ?4, ?5, 0, ?6, ?6, ?6
        ${onlyIfFirst ? 'WHERE NOT EXISTS (SELECT 1 FROM users WHERE administrator = 1)' : ''}`,
     )
     .bind(
@@ -84,6 +82,7 @@ export async function addUser(
       user.passwordHash,
       Number(user.passwordPending),
       user.createdAt,
+      Number(user.enabled ?? true),
     );
   try {
     const [inserted] = await commit([insert, ...touch(db, { user: user.id })]);
@@ -95,7 +94,7 @@ export async function addUser(
 }
 
 /** Later than the issue of any token that a person has, and than `now` (`?2`): seconds are coarse, and a mark may be ahead of the clock already. */
-const END_TOKENS = 'not_before = max(not_before, ?2) + 1';
+export const END_TOKENS = 'not_before = max(not_before, ?2) + 1';
 
 /**
  * Sets a password that its person chose, in place of the one that was just verified; every token issued before `notBefore` dies. False: somebody else has changed it
@@ -109,10 +108,12 @@ export async function changePassword(
   const [updated] = await commit([
     db
       .prepare(
-        `UPDATE users SET password_hash = ?2, password_pending = 0, not_before = ?3
+        `UPDATE users SET password_hash = ?2, password_changed_at = ?5, not_before = ?3,
+           active_changed_at = CASE WHEN password_pending = 1 THEN ?5 ELSE active_changed_at END, password_pending = 0,
+           resource_version = resource_version + 1
          WHERE id = ?1 AND password_hash = ?4`,
       )
-      .bind(user.id, passwordHash, notBefore, user.passwordHash),
+      .bind(user.id, passwordHash, notBefore, user.passwordHash, now),
     revokeLostRegistrationTokens(db, user.id, now),
     ...touch(db, { user: user.id }),
   ]);
@@ -130,31 +131,11 @@ export async function resetAdministrator(
   const [updated] = await commit([
     db
       .prepare(
-        `UPDATE users SET password_hash = ?3, password_pending = 1, enabled = 1, ${END_TOKENS}
-         WHERE id = ?1 AND administrator = 1`,
+        `UPDATE users SET password_hash = ?3, password_changed_at = ?2, password_pending = 1, enabled = 1, ${END_TOKENS},
+           active_changed_at = ?2, generation = generation + (enabled = 0), resource_version = resource_version + 1
+         WHERE id = ?1 AND administrator = 1 AND deleted_at IS NULL`,
       )
       .bind(id, now, passwordHash),
-    revokeLostRegistrationTokens(db, id, now),
-    ...touch(db, { user: id }),
-  ]);
-  return changes(updated) === 1;
-}
-
-/**
- * Lets a person in or keeps them out. Being kept out ends every token that they have, so letting them in again revives none. False: they are the last administrator who can
- * sign in, or there is no such person.
- */
-export async function setUserEnabled(
-  db: D1Database,
-  commit: Commit,
-  { id, enabled, now }: { id: string; enabled: boolean; now: number },
-): Promise<boolean> {
-  const [updated] = await commit([
-    enabled
-      ? db.prepare('UPDATE users SET enabled = 1 WHERE id = ?1').bind(id)
-      : db
-          .prepare(`UPDATE users SET enabled = 0, ${END_TOKENS} WHERE id = ?1 AND ${NOT_LAST_ADMINISTRATOR}`)
-          .bind(id, now),
     revokeLostRegistrationTokens(db, id, now),
     ...touch(db, { user: id }),
   ]);
@@ -173,18 +154,4 @@ export async function endTokens(
     ...touch(db, { user: id }),
   ]);
   return changes(updated) === 1;
-}
-
-/** Removes a person with their memberships and tokens. False: they are the last administrator who can sign in, or there is no such person. */
-export async function removeUser(
-  db: D1Database,
-  commit: Commit,
-  { id, now }: { id: string; now: number },
-): Promise<boolean> {
-  const results = await commit([
-    ...touch(db, { user: id }),
-    db.prepare(`DELETE FROM users WHERE id = ?1 AND ${NOT_LAST_ADMINISTRATOR}`).bind(id),
-    revokeLostRegistrationTokens(db, id, now),
-  ]);
-  return changes(results.at(-2)) > 0;
 }

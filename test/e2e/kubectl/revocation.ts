@@ -75,7 +75,7 @@ export function revocation(world: () => World): void {
     const person = await world().addPerson('dora', 'member');
     const who = (): ReturnType<typeof ask> => person.through.kubectl(['auth', 'whoami']);
     expect((await who()).code).toBe(0);
-    await world().api.text('PATCH', `/v1/users/${person.id}`, { enabled: false });
+    await world().api.text('PATCH', `/v1/users/${person.id}`, { spec: { enabled: false } });
     const { took, stderr } = await untilRefused(person);
     console.log(`a disabled person was refused after ${took.toFixed(0)} ms`);
     expect(took).toBeLessThan(HOLDS_WITHIN_MS);

@@ -98,7 +98,7 @@ test('a disabled person is refused by the objects of all their clusters', async 
   }
   const theirs = await tokenFor(ada, { readOnly: true });
   for (const id of [one, two]) expect(await honoured(id, theirs)).toBe('honoured');
-  await ask(`PATCH /v1/users/${ada}`, { token, body: { enabled: false } });
+  await ask(`PATCH /v1/users/${ada}`, { token, body: { spec: { enabled: false } } });
   for (const id of [one, two]) await poll(async () => await honoured(id, theirs)).toBe('revoked');
 });
 
@@ -166,7 +166,10 @@ test('the object of a removed cluster hears of it, and the note is gone then', a
 // Last, since every new administrator touches these too.
 test('a change that touches 200 clusters is at all of them within the goal', async () => {
   const ids = await Promise.all(Array.from({ length: 200 }, connected));
-  await ask('POST /v1/users', { token, body: { username: 'ada', password: 'some password 1', administrator: true } });
+  await ask('POST /v1/users', {
+    token,
+    body: { metadata: { name: 'ada' }, spec: { password: 'some password 1', administrator: true } },
+  });
   const behind = async (): Promise<unknown> =>
     await env.DB.prepare(
       `SELECT count(*) AS n FROM clusters

@@ -114,14 +114,20 @@ test('attack: who manages roles takes nothing from those who have more', async (
 test('attack: who manages people makes no administrator, and touches none', async () => {
   await bind('users-manage', { user: ada });
   const token = await tokenFor(ada);
-  const made = { username: 'eve', password: 'some password 1', administrator: true };
-  expect(outcome(await ask('POST /v1/users', { token, body: made }))).toBe('forbidden');
+  const add = async (administrator: boolean) =>
+    await ask('POST /v1/users', {
+      token,
+      body: { metadata: { name: 'eve' }, spec: { password: 'some password 1', administrator } },
+    });
+  expect(outcome(await add(true))).toBe('forbidden');
   const [other, helper] = [await person({ administrator: true }), await person()];
   await bind('roles-manage', { user: helper });
   for (const above of [other, helper]) {
-    expect(outcome(await ask(`PATCH /v1/users/${above}`, { token, body: { enabled: false } }))).toBe('forbidden');
+    expect(outcome(await ask(`PATCH /v1/users/${above}`, { token, body: { spec: { enabled: false } } }))).toBe(
+      'forbidden',
+    );
     expect(outcome(await ask(`DELETE /v1/users/${above}`, { token }))).toBe('forbidden');
   }
-  const { id } = (await ask('POST /v1/users', { token, body: { ...made, administrator: false } })).json;
-  expect((await ask(`PATCH /v1/users/${id}`, { token, body: { enabled: false } })).status).toBe(200);
+  const { id } = (await add(false)).json;
+  expect((await ask(`PATCH /v1/users/${id}`, { token, body: { spec: { enabled: false } } })).status).toBe(200);
 });

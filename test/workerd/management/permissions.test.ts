@@ -1,7 +1,14 @@
 import { beforeAll, expect, test } from 'vitest';
 import type { Endpoint, Who } from '#schema/api/endpoint.ts';
 import { BUILT_IN_ROLES, type BuiltInRole, isPermission, type Permission } from '#schema/roles.ts';
-import { newGlobalRoleBindingId, newGlobalRoleId, newRegistrationTokenId, newTokenId, newUserId } from '#schema/ids.ts';
+import {
+  newGlobalRoleBindingId,
+  newGlobalRoleId,
+  newGroupId,
+  newRegistrationTokenId,
+  newTokenId,
+  newUserId,
+} from '#schema/ids.ts';
 import { ROUTES } from '#workers/http/routes.ts';
 import { ask, cluster, member, operatorToken, outcome, person, tokenFor } from './client.ts';
 
@@ -118,6 +125,7 @@ const concrete = (path: string): string =>
   path
     .replace('{cluster}', target)
     .replace('{user}', newUserId())
+    .replace('{group}', newGroupId())
     .replace('{token}', newTokenId())
     .replace('{role}', newGlobalRoleId())
     .replace('{binding}', newGlobalRoleBindingId())

@@ -185,8 +185,8 @@ const losses: Record<string, (id: string, ada: string) => Promise<unknown>> = {
   demotion: async (id, ada) => await ask(`PUT /v1/clusters/${id}/members/${ada}`, { token, body: { role: 'member' } }),
   'the loss of their role': async (id, ada) => await ask(`DELETE /v1/clusters/${id}/members/${ada}`, { token }),
   'being disabled, also once they are enabled again': async (_id, ada) => {
-    await ask(`PATCH /v1/users/${ada}`, { token, body: { enabled: false } });
-    await ask(`PATCH /v1/users/${ada}`, { token, body: { enabled: true } });
+    await ask(`PATCH /v1/users/${ada}`, { token, body: { spec: { enabled: false } } });
+    await ask(`PATCH /v1/users/${ada}`, { token, body: { spec: { enabled: true } } });
   },
   removal: async (_id, ada) => await ask(`DELETE /v1/users/${ada}`, { token }),
   'a change of password': async (_id, ada) => {

@@ -59,9 +59,9 @@ test('a lost password is replaced by the operator: a new one for one use, and ev
   await setUp();
   const before = await signIn({ ...FIRST, newPassword: 'a password of my own' });
   const other = await administrator();
-  expect(outcome(await ask(`PATCH /v1/users/${before.json.user.id}`, { token: other, body: { enabled: false } }))).toBe(
-    200,
-  );
+  expect(
+    outcome(await ask(`PATCH /v1/users/${before.json.user.id}`, { token: other, body: { spec: { enabled: false } } })),
+  ).toBe(200);
   const replaced = await replacePassword({ username: ' Admin', password: 'another one-time password' });
   expect(replaced.json).toEqual({ user: { ...before.json.user, enabled: true, passwordPending: true } });
   expect(outcome(await ask('GET /v1/me', { token: before.json.token }))).toBe('unauthenticated');
@@ -76,7 +76,7 @@ test('a lost password is replaced by the operator: a new one for one use, and ev
 test('the operator resets nobody but an administrator, and nobody but the operator resets', async () => {
   const token = await administrator();
   const ada = { username: 'ada', password: 'some password 1' };
-  await ask('POST /v1/users', { token, body: ada });
+  await ask('POST /v1/users', { token, body: { metadata: { name: ada.username }, spec: { password: ada.password } } });
   const changed = { ...ada, password: 'some password 2' };
   expect(outcome(await replacePassword(changed))).toBe('not_found');
   expect(outcome(await replacePassword({ ...changed, username: 'nobody' }))).toBe('not_found');
@@ -133,9 +133,12 @@ test('a wrong password, an unknown name and a disabled account get the same answ
   await setUp();
   const disabled = await ask('POST /v1/users', {
     token: await administrator(),
-    body: { username: 'gone', password: 'some password 1' },
+    body: { metadata: { name: 'gone' }, spec: { password: 'some password 1' } },
   });
-  await ask(`PATCH /v1/users/${disabled.json.id}`, { token: await administrator(), body: { enabled: false } });
+  await ask(`PATCH /v1/users/${disabled.json.id}`, {
+    token: await administrator(),
+    body: { spec: { enabled: false } },
+  });
   const answers = [
     await signIn({ username: 'admin', password: 'wrong password' }),
     await signIn({ username: 'nobody', password: 'wrong password' }),
@@ -206,9 +209,9 @@ test('an account that is disabled or gone loses its tokens at once, and enabling
   const user = await person();
   const theirs = await tokenFor(user);
   expect(outcome(await ask('GET /v1/me', { token: theirs }))).toBe(200);
-  await ask(`PATCH /v1/users/${user}`, { token, body: { enabled: false } });
+  await ask(`PATCH /v1/users/${user}`, { token, body: { spec: { enabled: false } } });
   expect(outcome(await ask('GET /v1/me', { token: theirs }))).toBe('unauthenticated');
-  await ask(`PATCH /v1/users/${user}`, { token, body: { enabled: true } });
+  await ask(`PATCH /v1/users/${user}`, { token, body: { spec: { enabled: true } } });
   expect(outcome(await ask('GET /v1/me', { token: theirs }))).toBe('unauthenticated');
   const renewed = await tokenFor(user, { issuedAt: nowSeconds() + 1 });
   expect(outcome(await ask('GET /v1/me', { token: renewed }))).toBe(200);

@@ -1,0 +1,161 @@
+import * as z from 'zod';
+import { moment } from '#schema/api/endpoint.ts';
+import type { ListRequest } from '#schema/resources/list.ts';
+import type { UserKind } from '#schema/resources/users.ts';
+import { touch } from '../access.ts';
+import { listPage, type ListSource, type Page } from './list.ts';
+import { revokeLostRegistrationTokens } from '../registration-tokens.ts';
+import {
+  metadataOf,
+  RESOURCE_COLUMNS,
+  ResourceRow,
+  unchanged,
+  type Change,
+  type Outcome,
+  type Stored,
+  type Writing,
+} from './stored.ts';
+import { changes, first, Flag } from '../rows.ts';
+import { END_TOKENS, NOT_LAST_ADMINISTRATOR } from '../users.ts';
+
+type Spec = z.output<(typeof UserKind)['spec']>;
+type Status = z.input<(typeof UserKind)['status']>;
+
+/** A person as the API shows them. */
+export type StoredUser = Stored<Spec, Status>;
+
+const Row = ResourceRow.extend({
+  username: z.string(),
+  administrator: Flag,
+  enabled: Flag,
+  password_pending: Flag,
+  password_changed_at: z.int(),
+  active_changed_at: z.int(),
+}).transform((row): StoredUser => ({
+  ...metadataOf(row),
+  name: row.username,
+  spec: { administrator: row.administrator, enabled: row.enabled },
+  status: { passwordPending: row.password_pending, passwordChangedAt: moment(row.password_changed_at) },
+  conditions: [
+    {
+      type: 'Active',
+      ...activity(row),
+      lastTransitionTime: moment(row.active_changed_at),
+      observedGeneration: row.generation,
+    },
+  ],
+}));
+
+function activity(row: { deleted_at: number | null; enabled: boolean; password_pending: boolean }) {
+  if (row.deleted_at !== null) return { status: 'False', reason: 'Deleting', message: 'is being removed' } as const;
+  if (!row.enabled) return { status: 'False', reason: 'Disabled', message: 'an administrator keeps them out' } as const;
+  if (row.password_pending) {
+    return {
+      status: 'False',
+      reason: 'PasswordPending',
+      message: 'the one-time password was not changed yet',
+    } as const;
+  }
+  return { status: 'True', reason: 'Enabled', message: 'can sign in' } as const;
+}
+
+const SOURCE = {
+  from: 'users',
+  columns: `id, username, administrator, enabled, password_pending, password_changed_at, active_changed_at, ${RESOURCE_COLUMNS}`,
+  row: Row,
+  id: 'id',
+  fields: {
+    name: 'username',
+    createdAt: 'created_at',
+    passwordChangedAt: 'password_changed_at',
+    administrator: 'administrator',
+    enabled: 'enabled',
+  } satisfies Record<keyof (typeof UserKind)['listing']['fields'], string>,
+} satisfies ListSource<typeof Row>;
+
+export async function listUsers(db: D1Database, request: ListRequest): Promise<Page<StoredUser>> {
+  return await listPage(db, SOURCE, request);
+}
+
+export async function readUser(db: D1Database, id: string): Promise<StoredUser | null> {
+  return await first(db.prepare(`SELECT ${SOURCE.columns} FROM users WHERE id = ?1`).bind(id), Row);
+}
+
+/**
+ * Runs one statement that changes or removes a person if they are as they were seen. Clusters that they reached before it and those that they reach after it hear.
+ * `refused`: they are the last administrator who can sign in.
+ */
+async function write({ db, commit, now }: Writing, before: Stored, statement: D1PreparedStatement): Promise<Outcome> {
+  const touched = touch(db, { user: before.id });
+  const results = await commit([
+    ...touched,
+    statement,
+    revokeLostRegistrationTokens(db, before.id, now),
+    ...touch(db, { user: before.id }),
+    db.prepare('SELECT resource_version FROM users WHERE id = ?1').bind(before.id),
+  ]);
+  return changes(results[touched.length]) > 0 ? 'done' : unchanged(before, results.at(-1));
+}
+
+/** Changes a person. Who is kept out loses every token for good: being let in again brings none back. */
+export async function updateUser(writing: Writing, change: Change<Spec>): Promise<Outcome> {
+  const { before, spec, finalizers, generation } = change;
+  const statement = writing.db
+    .prepare(
+      `UPDATE users SET administrator = ?3, enabled = ?4, finalizers = ?5, generation = ?6,
+         resource_version = resource_version + 1,
+         not_before = CASE WHEN enabled = 1 AND ?4 = 0 THEN max(not_before, ?2) + 1 ELSE not_before END,
+         active_changed_at = CASE WHEN enabled <> ?4 THEN ?2 ELSE active_changed_at END
+       WHERE id = ?1 AND resource_version = ?7 AND ((?3 = 1 AND ?4 = 1) OR ${NOT_LAST_ADMINISTRATOR})`,
+    )
+    .bind(
+      before.id,
+      writing.now,
+      Number(spec.administrator),
+      Number(spec.enabled),
+      JSON.stringify(finalizers),
+      generation,
+      before.resourceVersion,
+    );
+  return await write(writing, before, statement);
+}
+
+/** Begins the deletion of a person: they are kept out while their finalizers are waited for. */
+export async function retireUser(writing: Writing, before: Stored): Promise<Outcome> {
+  const statement = writing.db
+    .prepare(
+      `UPDATE users SET deleted_at = ?2, enabled = 0, ${END_TOKENS}, active_changed_at = ?2,
+         generation = generation + 1, resource_version = resource_version + 1
+       WHERE id = ?1 AND resource_version = ?3 AND ${NOT_LAST_ADMINISTRATOR}`,
+    )
+    .bind(before.id, writing.now, before.resourceVersion);
+  return await write(writing, before, statement);
+}
+
+/** Removes a person with their roles, groups and tokens. */
+export async function removeUser(writing: Writing, before: Stored): Promise<Outcome> {
+  const statement = writing.db
+    .prepare(`DELETE FROM users WHERE id = ?1 AND resource_version = ?2 AND ${NOT_LAST_ADMINISTRATOR}`)
+    .bind(before.id, before.resourceVersion);
+  return await write(writing, before, statement);
+}
+
+/** Gives a person a one-time password, and ends every token that they have. `stale`: they are gone, or are being removed. */
+export async function resetUserPassword(
+  { db, commit, now }: Writing,
+  { id, passwordHash }: { id: string; passwordHash: string },
+): Promise<'done' | 'stale'> {
+  const [updated] = await commit([
+    db
+      .prepare(
+        `UPDATE users SET password_hash = ?3, password_changed_at = ?2, ${END_TOKENS},
+           active_changed_at = CASE WHEN password_pending = 0 THEN ?2 ELSE active_changed_at END, password_pending = 1,
+           resource_version = resource_version + 1
+         WHERE id = ?1 AND deleted_at IS NULL`,
+      )
+      .bind(id, now, passwordHash),
+    revokeLostRegistrationTokens(db, id, now),
+    ...touch(db, { user: id }),
+  ]);
+  return changes(updated) > 0 ? 'done' : 'stale';
+}
