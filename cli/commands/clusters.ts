@@ -4,7 +4,7 @@ import type { Io } from '../io.ts';
 import { Failure, oneLine } from '../exits.ts';
 import { showList, showOne } from '../output/format.ts';
 import { CLUSTERS, type ClusterRow } from '../output/kinds.ts';
-import { call } from '../plane/call.ts';
+import { call, callAll } from '../plane/call.ts';
 import { openSession } from '../session.ts';
 import { confirm } from '../signin/prompt.ts';
 import { findClusters } from './find.ts';
@@ -17,7 +17,7 @@ export function addClusters(parent: Command, io: Io): void {
   const list = withOutput(group.command('list').alias('ls').description('list those that you have a role in')).action(
     async (options: OutputOptions) => {
       const { target } = await openSession(io, options);
-      const { items } = await call(io, target, listClusters);
+      const items = await callAll(io, target, listClusters);
       showList<ClusterRow>(io, options.output, CLUSTERS, items);
       if (items.length === 0 && options.output === 'table') {
         io.say(

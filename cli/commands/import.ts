@@ -6,7 +6,7 @@ import { Failure, oneLine } from '../exits.ts';
 import type { Io } from '../io.ts';
 import { showOne } from '../output/format.ts';
 import { type ClusterRow, IMPORTS, span } from '../output/kinds.ts';
-import { call } from '../plane/call.ts';
+import { call, callAll } from '../plane/call.ts';
 import { openSession, type Session } from '../session.ts';
 import { duration, type OutputOptions, withExamples, withOutput } from './options.ts';
 
@@ -61,7 +61,7 @@ async function createOrResume(io: Io, { target }: Session, name: string): Promis
     return await call(io, target, createCluster, { body: { name } });
   } catch (error) {
     if (!(error instanceof Failure) || error.exit !== 'conflict') throw error;
-    const { items } = await call(io, target, listClusters);
+    const items = await callAll(io, target, listClusters);
     const begun = items.find(({ metadata, status }) => metadata.name === name && status.connectedAt === null);
     if (begun === undefined) throw error;
     io.say(`${oneLine(name)} was added before and never connected: here is a new command.`);

@@ -9,7 +9,7 @@ import { add, DEFAULT_TEMPLATE } from '../kubeconfig/add.ts';
 import type { Own } from '../kubeconfig/entries.ts';
 import { changeFiles, kubeconfigFiles } from '../kubeconfig/files.ts';
 import { remove, type Removal } from '../kubeconfig/remove.ts';
-import { call } from '../plane/call.ts';
+import { call, callAll } from '../plane/call.ts';
 import { openSession, type ServerOptions, type Session } from '../session.ts';
 import { parseServer } from '../state/servers.ts';
 import { findClusters } from './find.ts';
@@ -178,7 +178,7 @@ async function choose(
   const session = await openSession(io, options);
   const found =
     options.all === true
-      ? (await call(io, session.target, listClusters)).items
+      ? await callAll(io, session.target, listClusters)
       : await findClusters(io, session, [...new Set(names)]);
   if (found.length === 0) throw new Failure('not-found', 'there are no clusters that you have a role in');
   return { session, clusters: found.map(({ id, metadata }) => ({ id, name: metadata.name })) };

@@ -5,7 +5,7 @@ import { Failure, oneLine } from '../exits.ts';
 import type { Io } from '../io.ts';
 import { showList, showOne } from '../output/format.ts';
 import { span, TOKENS } from '../output/kinds.ts';
-import { call } from '../plane/call.ts';
+import { call, callAll } from '../plane/call.ts';
 import { openSession, type ServerOptions } from '../session.ts';
 import { forgetCached } from '../state/cache.ts';
 import { findClusters } from './find.ts';
@@ -24,7 +24,7 @@ export function addTokens(parent: Command, io: Io): void {
   const list = withOutput(group.command('list').alias('ls').description('list those that are good now')).action(
     async (options: OutputOptions) => {
       const { target } = await openSession(io, options);
-      showList(io, options.output, TOKENS, (await call(io, target, listTokens)).items);
+      showList(io, options.output, TOKENS, await callAll(io, target, listTokens));
     },
   );
   withExamples(list, 'outrider tokens list', 'outrider tokens list -o wide');

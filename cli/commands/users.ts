@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
-import { createUser, deleteUser, listUsers, updateUser } from '#schema/api/users.ts';
 import { base32 } from '#schema/ids.ts';
+import { endpointsOf } from '#schema/resources/endpoints.ts';
+import { UserKind } from '#schema/resources/users.ts';
 import { Failure, oneLine } from '../exits.ts';
 import type { Io } from '../io.ts';
 import { showList, showOne } from '../output/format.ts';
@@ -9,13 +10,15 @@ import { USERS } from '../output/kinds.ts';
 import { call } from '../plane/call.ts';
 import { openSession, type ServerOptions } from '../session.ts';
 import { confirm, readLines } from '../signin/prompt.ts';
-import { findUser } from './find.ts';
+import { findUser, listUsers } from './find.ts';
 import { type OutputOptions, withExamples, withOutput, withServer } from './options.ts';
 
 interface CreateOptions extends OutputOptions {
   readonly administrator?: boolean;
   readonly passwordStdin?: boolean;
 }
+
+const users = endpointsOf(UserKind);
 
 /** 125 bits: nobody guesses it in the time that it is good. */
 const ONE_TIME_BYTES = 16;
@@ -26,7 +29,7 @@ export function addUsers(parent: Command, io: Io): void {
   const list = withOutput(group.command('list').alias('ls').description('list them')).action(
     async (options: OutputOptions) => {
       const { target } = await openSession(io, options);
-      showList(io, options.output, USERS, (await call(io, target, listUsers)).items);
+      showList(io, options.output, USERS, await listUsers(io, target));
     },
   );
   withExamples(list, 'outrider users list', 'outrider users list -o json');
@@ -49,9 +52,9 @@ export function addUsers(parent: Command, io: Io): void {
     const command = withServer(group.command(word).description(description).argument('<name>', 'name or id')).action(
       async (name: string, options: ServerOptions) => {
         const session = await openSession(io, options);
-        const { id, username } = await findUser(io, session, name);
-        await call(io, session.target, updateUser, { params: { user: id }, body: { enabled } });
-        io.say(`${oneLine(username)} is ${word}d.`);
+        const { id, metadata } = await findUser(io, session, name);
+        await call(io, session.target, users.patch, { params: { user: id }, body: { spec: { enabled } } });
+        io.say(`${oneLine(metadata.name)} is ${word}d.`);
       },
     );
     withExamples(command, `outrider users ${word} ann`);
@@ -67,10 +70,10 @@ export function addUsers(parent: Command, io: Io): void {
     .option('-y, --yes', 'do not ask')
     .action(async (name: string, options: ServerOptions & { yes?: boolean }) => {
       const session = await openSession(io, options);
-      const { id, username } = await findUser(io, session, name);
-      await confirm(io, `Remove ${oneLine(username)} with their roles and tokens?`, options.yes === true);
-      await call(io, session.target, deleteUser, { params: { user: id } });
-      io.say(`Removed ${oneLine(username)}.`);
+      const { id, metadata } = await findUser(io, session, name);
+      await confirm(io, `Remove ${oneLine(metadata.name)} with their roles and tokens?`, options.yes === true);
+      await call(io, session.target, users.delete, { params: { user: id } });
+      io.say(`Removed ${oneLine(metadata.name)}.`);
     });
   withExamples(rm, 'outrider users rm ann', 'outrider users rm ann --yes');
 }
@@ -80,12 +83,12 @@ async function createOne(io: Io, username: string, options: CreateOptions): Prom
   const given = options.passwordStdin === true ? (await readLines(io))[0] : undefined;
   if (given === '') throw new Failure('usage', 'the password is expected on standard input, as its first line');
   const password = given ?? base32(randomBytes(ONE_TIME_BYTES));
-  const user = await call(io, target, createUser, {
-    body: { username, password, administrator: options.administrator === true },
+  const user = await call(io, target, users.create, {
+    body: { metadata: { name: username }, spec: { password, administrator: options.administrator === true } },
   });
   const shown = given === undefined ? { ...user, oneTimePassword: password } : user;
   showOne(io, options.output, USERS, shown);
   if (given !== undefined || options.output === 'json' || options.output === 'yaml') return;
   // In a table and a list of names there is no place for it.
-  io.say(`One-time password of ${oneLine(user.username)}: ${password}`);
+  io.say(`One-time password of ${oneLine(user.metadata.name)}: ${password}`);
 }

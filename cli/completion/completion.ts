@@ -1,12 +1,12 @@
 import { Argument, type Command, type Option } from 'commander';
 import { listClusters } from '#schema/api/clusters.ts';
 import { listTokens } from '#schema/api/tokens.ts';
-import { listUsers } from '#schema/api/users.ts';
 import type { Io } from '../io.ts';
 import { parseKubeconfig } from '../kubeconfig/document.ts';
 import { ownEntries } from '../kubeconfig/entries.ts';
 import { kubeconfigFiles } from '../kubeconfig/files.ts';
-import { call } from '../plane/call.ts';
+import { callAll } from '../plane/call.ts';
+import { listUsers } from '../commands/find.ts';
 import { openSession } from '../session.ts';
 import { readText } from '../state/files.ts';
 import { statePaths } from '../state/paths.ts';
@@ -94,15 +94,15 @@ async function namesOf(io: Io, kind: string): Promise<string[]> {
 
 const NAMES: Readonly<Record<string, (io: Io) => Promise<string[]>>> = {
   clusters: async (io) => {
-    const { items } = await call(io, (await openSession(io, {})).target, listClusters, { timeoutMs: PATIENCE_MS });
+    const items = await callAll(io, (await openSession(io, {})).target, listClusters, { timeoutMs: PATIENCE_MS });
     return items.map(({ metadata }) => metadata.name);
   },
   users: async (io) => {
-    const { items } = await call(io, (await openSession(io, {})).target, listUsers, { timeoutMs: PATIENCE_MS });
-    return items.map(({ username }) => username);
+    const items = await listUsers(io, (await openSession(io, {})).target, PATIENCE_MS);
+    return items.map(({ metadata }) => metadata.name);
   },
   tokens: async (io) => {
-    const { items } = await call(io, (await openSession(io, {})).target, listTokens, { timeoutMs: PATIENCE_MS });
+    const items = await callAll(io, (await openSession(io, {})).target, listTokens, { timeoutMs: PATIENCE_MS });
     return items.map(({ id }) => id);
   },
   servers: async (io) => Object.keys((await readServers(statePaths(io.env).configFile)).servers),

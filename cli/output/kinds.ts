@@ -2,7 +2,8 @@ import type * as z from 'zod';
 import type { whoAmI } from '#schema/api/auth.ts';
 import type { Cluster } from '#schema/api/clusters.ts';
 import type { Token } from '#schema/api/tokens.ts';
-import type { User } from '#schema/api/users.ts';
+import type { ResourceOf } from '#schema/resources/kind.ts';
+import type { UserKind } from '#schema/resources/users.ts';
 import type { Cell } from './table.ts';
 
 /** A column of a table. */
@@ -23,7 +24,7 @@ export interface Kind<T> {
 
 /** A cluster; with its tunnels where they were asked for. */
 export type ClusterRow = z.infer<typeof Cluster> & { readonly tunnels?: readonly { readonly state: string }[] };
-export type UserRow = z.infer<typeof User>;
+export type UserRow = z.infer<ResourceOf<typeof UserKind>>;
 export type TokenRow = z.infer<typeof Token>;
 export type WhoAmI = z.infer<(typeof whoAmI)['result']> & { readonly server: string };
 
@@ -67,12 +68,12 @@ export const IMPORTS: Kind<ImportRow> = {
 };
 
 export const USERS: Kind<UserRow> = {
-  name: ({ username }) => `user/${username}`,
+  name: ({ metadata }) => `user/${metadata.name}`,
   columns: [
-    { header: 'NAME', cell: ({ username }) => username },
+    { header: 'NAME', cell: ({ metadata }) => metadata.name },
     { header: 'STATUS', cell: userStatus },
-    { header: 'ADMINISTRATOR', cell: ({ administrator }) => yes(administrator) },
-    { header: 'AGE', cell: ({ createdAt }, now) => age(createdAt, now) },
+    { header: 'ADMINISTRATOR', cell: ({ spec }) => yes(spec.administrator) },
+    { header: 'AGE', cell: ({ metadata }, now) => age(metadata.createdAt, now) },
     { header: 'ID', cell: ({ id }) => id, wide: true },
   ],
 };
@@ -122,9 +123,10 @@ function clusterStatus({ status, tunnels }: ClusterRow): Cell {
   return tunnels === undefined ? 'Imported' : { text: 'Disconnected', tone: 'bad' };
 }
 
-function userStatus({ enabled, passwordPending }: UserRow): Cell {
-  if (!enabled) return { text: 'Disabled', tone: 'bad' };
-  return passwordPending ? { text: 'Password pending', tone: 'warn' } : { text: 'Enabled', tone: 'good' };
+function userStatus({ metadata, spec, status }: UserRow): Cell {
+  if (metadata.deletedAt !== null) return { text: 'Deleting', tone: 'warn' };
+  if (!spec.enabled) return { text: 'Disabled', tone: 'bad' };
+  return status.passwordPending ? { text: 'Password pending', tone: 'warn' } : { text: 'Enabled', tone: 'good' };
 }
 
 const yes = (value: boolean): string => (value ? 'yes' : 'no');

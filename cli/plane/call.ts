@@ -42,6 +42,36 @@ export async function call<const E extends Endpoint>(
   return parseAnswer(target.origin, endpoint, answer.body) as Answered<E>;
 }
 
+/** An endpoint that answers in pages. */
+type Listed = Endpoint & { readonly result: z.ZodObject<{ items: z.ZodArray; continue: z.ZodNullable<z.ZodString> }> };
+
+/** As many as the plane gives at once. */
+const PAGE = '500';
+
+/**
+ * Every item of a list, page after page.
+ *
+ * @throws {Failure} as {@link call}.
+ */
+export async function callAll<const E extends Listed>(
+  io: Pick<Io, 'env' | 'signal'>,
+  target: Target,
+  endpoint: E,
+  { query, ...input }: CallInput<E> = {},
+): Promise<z.output<E['result']>['items']> {
+  const items: unknown[] = [];
+  for (let next: string | null = ''; next !== null;) {
+    const place: Readonly<Record<string, string>> = next === '' ? {} : { continue: next };
+    const page: { items: unknown[]; continue: string | null } = await call<Listed>(io, target, endpoint, {
+      ...input,
+      query: { limit: PAGE, ...query, ...place },
+    });
+    items.push(...page.items);
+    next = page.continue;
+  }
+  return items;
+}
+
 /** The path template, filled in. */
 function pathOf(template: string, params: object, query: Readonly<Record<string, string>>): string {
   const values = new Map<string, unknown>(Object.entries(params));

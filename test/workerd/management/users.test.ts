@@ -174,6 +174,14 @@ test('one changes one’s own password with the old one: every other token ends,
   expect(outcome(await signIn({ username: 'ada', password: 'a password that I remember' }))).toBe(200);
 });
 
+test('a browser that changes a password gets its new session as a cookie, and no token', async () => {
+  const { session } = await signedIn();
+  const body = { oldPassword: PASSWORD, newPassword: 'a password that I remember', session: true };
+  const changed = await ask('PATCH /v1/me/password', { token: session, body });
+  expect(changed.json.token).toBeNull();
+  expect(changed.headers.get('set-cookie')).toMatch(/; HttpOnly/i);
+});
+
 test('a new password keeps the rules, whoever sets it', async () => {
   const { session } = await signedIn('ada-lovelace-1815');
   for (const bad of [PASSWORD, 'eleven char', 'Ada-Lovelace-1815', 'x'.repeat(257)]) {

@@ -291,7 +291,10 @@ test('one address starts so many devices and no more', async () => {
 });
 
 test.each<[string, (user: string, token: string) => Promise<Answer>]>([
-  ['disabled', async (user, token) => await ask(`PATCH /v1/users/${user}`, { token, body: { enabled: false } })],
+  [
+    'disabled',
+    async (user, token) => await ask(`PATCH /v1/users/${user}`, { token, body: { spec: { enabled: false } } }),
+  ],
   ['rid of all tokens', async (user, token) => await ask(`DELETE /v1/users/${user}/tokens`, { token })],
 ])('an approval of somebody who is %s before it is collected is worth nothing', async (_what, change) => {
   const user = await person();

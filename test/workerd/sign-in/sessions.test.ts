@@ -40,7 +40,7 @@ test('a script of the plane’s own pages reads and writes with its cookie', asy
   const user = await person({ administrator: true });
   const { cookie } = await sessionOf(user);
   expect(outcome(await ask('GET /v1/users', { headers: { cookie, ...READS } }))).toBe(200);
-  const body = { username: 'made-by-cookie', password: 'some password 1' };
+  const body = { metadata: { name: 'made-by-cookie' }, spec: { password: 'some password 1' } };
   expect(outcome(await ask('POST /v1/users', { body, headers: { cookie, ...WRITES } }))).toBe(201);
 });
 
