@@ -67,6 +67,14 @@ export const ERRORS = {
   agent_failed: { status: 502, reason: 'InternalError', title: 'The agent could not answer' },
   /** A directory that a provider of sign-in asks. Nothing was changed, but a password may have been counted as an attempt. */
   directory_unavailable: { status: 502, reason: 'InternalError', title: 'The directory cannot be asked' },
+  sign_in_failed: { status: 401, reason: 'Unauthorized', title: 'The sign-in did not succeed' },
+  sign_in_refused: { status: 403, reason: 'Forbidden', title: 'This plane does not let them in' },
+  provider_untested: { status: 409, reason: 'Conflict', title: 'The provider was not tested in this form' },
+  provider_unavailable: {
+    status: 503,
+    reason: 'ServiceUnavailable',
+    title: 'The sign-in provider cannot be asked now',
+  },
   internal: { status: 500, reason: 'InternalError', title: 'Internal error' },
 } as const satisfies Record<string, ErrorRow>;
 

@@ -12,6 +12,7 @@ const good = (): RawConfig => ({
   ...testSecrets(),
 });
 
+const sealing = (id: string) => ({ id, key: randomBytes(32).toString('base64url') });
 const jwk = (kid: string) => ({ ...generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }), kid });
 
 test('a good environment becomes keys that sign and verify', async () => {
@@ -37,6 +38,7 @@ test('private keys cannot be taken out of the isolate', async () => {
   const config = await checkConfig(good());
   expect(config.signingKeys[0].privateKey.extractable).toBe(false);
   expect(config.clusterIdKey.extractable).toBe(false);
+  expect(config.secretsKeys[0].key.extractable).toBe(false);
 });
 
 const bad: [string, Partial<RawConfig>][] = [
@@ -57,6 +59,11 @@ const bad: [string, Partial<RawConfig>][] = [
   ['AUDIT_LEVEL', { AUDIT_LEVEL: 'RequestResponse' }],
   ['AUDIT_WINDOW_DAYS', { AUDIT_WINDOW_DAYS: '00.5' }],
   ['AUDIT_WINDOW_ROWS', { AUDIT_WINDOW_ROWS: '-1000' }],
+  ['SECRETS_KEYS', { SECRETS_KEYS: 'not JSON' }],
+  ['SECRETS_KEYS', { SECRETS_KEYS: '[]' }],
+  ['SECRETS_KEYS', { SECRETS_KEYS: JSON.stringify([{ id: 'a', key: randomBytes(16).toString('base64url') }]) }],
+  ['SECRETS_KEYS', { SECRETS_KEYS: JSON.stringify([sealing('a b')]) }],
+  ['SECRETS_KEYS', { SECRETS_KEYS: JSON.stringify([sealing('same'), sealing('same')]) }],
 ];
 
 test.each(bad)('a bad %s is one line that names it and not its value: %o', async (name, change) => {

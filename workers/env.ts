@@ -1,5 +1,5 @@
 import { base64url } from 'jose';
-import { z } from 'zod';
+import * as z from 'zod';
 import { AuditLevel } from '#schema/audit/event.ts';
 
 /** One key of the plane. The first of {@link Config.signingKeys} signs; all verify, so a key can be retired without a sign-out. */
@@ -11,6 +11,13 @@ export interface SigningKey {
   readonly x: string;
 }
 
+/** One key that secrets are sealed with at rest. The first of {@link Config.secretsKeys} seals; all open. */
+export interface SecretsKey {
+  readonly id: string;
+  /** AES-256-GCM. */
+  readonly key: CryptoKey;
+}
+
 /** The plane's configuration, checked: nobody reads the raw environment after this. */
 export interface Config {
   /** Origin that people and agents dial: `https://host[:port]`, no slash at the end. Issuer of every token. */
@@ -20,6 +27,8 @@ export interface Config {
   readonly signingKeys: readonly [SigningKey, ...SigningKey[]];
   /** HMAC-SHA-256: authenticates cluster ids, and the forms of pages (`authn/csrf.ts`). */
   readonly clusterIdKey: CryptoKey;
+  /** Seal the secrets that the plane keeps for others, such as those of sign-in providers. */
+  readonly secretsKeys: readonly [SecretsKey, ...SecretsKey[]];
   /** Image reference of the agent. */
   readonly agentImage: string;
   readonly audit: {
@@ -31,7 +40,10 @@ export interface Config {
 }
 
 /** The strings of wrangler.toml that {@link readConfig} checks. */
-export type RawConfig = Pick<Env, 'PUBLIC_URL' | 'PUBLIC_CA' | 'AGENT_IMAGE' | 'SIGNING_KEYS' | 'CLUSTER_ID_KEY'> &
+export type RawConfig = Pick<
+  Env,
+  'PUBLIC_URL' | 'PUBLIC_CA' | 'AGENT_IMAGE' | 'SIGNING_KEYS' | 'CLUSTER_ID_KEY' | 'SECRETS_KEYS'
+> &
   Partial<Record<'AUDIT_LEVEL' | 'AUDIT_WINDOW_DAYS' | 'AUDIT_WINDOW_ROWS', string>>;
 
 /** A value of the environment is not usable. Names the variable, never its value. */
@@ -53,7 +65,23 @@ const Jwk = z.object({
 });
 
 /** More keys than a rotation ever needs at once. */
-const MAX_SIGNING_KEYS = 16;
+const MAX_KEYS = 16;
+
+const SealingKey = z.object({
+  id: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'one to 64 of A-Z, a-z, 0-9, "_", "-" are expected'),
+  key: octets32,
+});
+
+/** Text that holds JSON. */
+const json = (expected: string) =>
+  z.string().transform((text, context) => {
+    try {
+      return JSON.parse(text) as unknown;
+    } catch {
+      context.addIssue({ code: 'custom', message: expected });
+      return z.NEVER;
+    }
+  });
 
 const whole = (least: number, most: number) =>
   z
@@ -66,22 +94,18 @@ const Raw = z.object({
   PUBLIC_URL: z.string().refine(isOrigin, 'an https:// address without a path is expected'),
   PUBLIC_CA: z.string().refine((pem) => pem === '' || isPem(pem), 'certificates in PEM are expected, or nothing'),
   AGENT_IMAGE: z.string().regex(/^[a-z0-9][A-Za-z0-9._/:@-]{0,254}$/, 'an image reference is expected'),
-  SIGNING_KEYS: z
-    .string()
-    .transform((text, context) => {
-      try {
-        return JSON.parse(text) as unknown;
-      } catch {
-        context.addIssue({ code: 'custom', message: 'a JSON array of private Ed25519 JWKs is expected' });
-        return z.NEVER;
-      }
-    })
-    .pipe(
-      z
-        .tuple([Jwk], Jwk)
-        .refine((keys) => keys.length <= MAX_SIGNING_KEYS, `at most ${MAX_SIGNING_KEYS} keys are expected`)
-        .refine((keys) => new Set(keys.map((key) => key.kid)).size === keys.length, 'every kid must be different'),
-    ),
+  SIGNING_KEYS: json('a JSON array of private Ed25519 JWKs is expected').pipe(
+    z
+      .tuple([Jwk], Jwk)
+      .refine((keys) => keys.length <= MAX_KEYS, `at most ${MAX_KEYS} keys are expected`)
+      .refine((keys) => new Set(keys.map((key) => key.kid)).size === keys.length, 'every kid must be different'),
+  ),
+  SECRETS_KEYS: json('a JSON array of {id, key} is expected').pipe(
+    z
+      .tuple([SealingKey], SealingKey)
+      .refine((keys) => keys.length <= MAX_KEYS, `at most ${MAX_KEYS} keys are expected`)
+      .refine((keys) => new Set(keys.map((key) => key.id)).size === keys.length, 'every id must be different'),
+  ),
   CLUSTER_ID_KEY: octets32,
   AUDIT_LEVEL: AuditLevel.default('Metadata'),
   AUDIT_WINDOW_DAYS: whole(1, 3650).default(90),
@@ -104,8 +128,9 @@ export async function checkConfig(raw: RawConfig): Promise<Config> {
     const issue = parsed.error.issues[0];
     throw new ConfigError(`${issue?.path.join('.') ?? 'environment'}: ${issue?.message ?? 'not valid'}`);
   }
-  const { PUBLIC_URL, PUBLIC_CA, AGENT_IMAGE, SIGNING_KEYS, CLUSTER_ID_KEY } = parsed.data;
+  const { PUBLIC_URL, PUBLIC_CA, AGENT_IMAGE, SIGNING_KEYS, CLUSTER_ID_KEY, SECRETS_KEYS } = parsed.data;
   const [first, ...others] = SIGNING_KEYS;
+  const [firstSealing, ...otherSealing] = SECRETS_KEYS;
   return {
     publicUrl: PUBLIC_URL,
     publicCa: PUBLIC_CA.trim() === '' ? null : `${PUBLIC_CA.trim()}\n`,
@@ -117,6 +142,7 @@ export async function checkConfig(raw: RawConfig): Promise<Config> {
       false,
       ['sign', 'verify'],
     ),
+    secretsKeys: [await importSealingKey(firstSealing), ...(await Promise.all(otherSealing.map(importSealingKey)))],
     agentImage: AGENT_IMAGE,
     audit: {
       level: parsed.data.AUDIT_LEVEL,
@@ -136,6 +162,11 @@ async function importKey({ kty, crv, kid, x, d }: z.infer<typeof Jwk>): Promise<
   } catch {
     throw new ConfigError(`SIGNING_KEYS: the key ${JSON.stringify(kid)} is not an Ed25519 key`);
   }
+}
+
+async function importSealingKey({ id, key }: z.infer<typeof SealingKey>): Promise<SecretsKey> {
+  const octets = base64url.decode(key);
+  return { id, key: await crypto.subtle.importKey('raw', octets, 'AES-GCM', false, ['encrypt', 'decrypt']) };
 }
 
 let checked: Config | null = null;

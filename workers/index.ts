@@ -4,6 +4,7 @@ import { clusterObject } from './cluster/stub.ts';
 import { readConfig } from './env.ts';
 import { serve } from './http/serve.ts';
 
+export { Refresher } from './authn/providers/people/refresher.ts';
 export { Cluster } from './cluster/object.ts';
 
 /** The dispatcher, told here where clusters' objects are: the access it carries lies below them. */

@@ -18,6 +18,8 @@ const WORKER: BundlePolicy = {
     jose: 'signed tokens',
     zod: 'validation',
     yaml: 'the import manifest and kubeconfigs',
+    'openid-client': 'sign-in with OpenID Connect',
+    oauth4webapi: 'under openid-client',
   },
   refused: {
     '@kubernetes/client-node': 'the plane speaks to no API server itself; the agent does',

@@ -51,12 +51,13 @@ const LAYERS: readonly (readonly string[])[] = [
   ['store'],
 ];
 
-/** The only files that see the Workers runtime as a module: entry, configuration and the two objects. */
+/** The only files that see the Workers runtime as a module: entry, configuration and the objects. */
 const RUNTIME_FILES = [
   'workers/index.ts',
   'workers/env.ts',
   'workers/cluster/object.ts',
   'workers/access/dispatcher.ts',
+  'workers/authn/providers/people/refresher.ts',
 ];
 
 /** scrypt: WebCrypto has none (RFC 7914), nodejs_compat does. */
@@ -84,7 +85,7 @@ function workersBase(file: string): readonly Refusal[] {
     RUNTIME_FILES.includes(file)
       ? regex('^cloudflare:[^w]', 'The objects, index.ts and env.ts need cloudflare:workers and nothing more.')
       : noRuntimeModule(
-          'Only index.ts, env.ts and the two objects touch the runtime; take what you need as an argument, so that a test in Node can give it.',
+          'Only index.ts, env.ts and the objects touch the runtime; take what you need as an argument, so that a test in Node can give it.',
         ),
   ];
 }

@@ -13,6 +13,8 @@ describe('options', () => {
       url: undefined,
       sans: [],
       certificate: undefined,
+      reach: [],
+      trustFile: undefined,
       agentImage: undefined,
       demo: false,
       json: false,
@@ -41,7 +43,20 @@ describe('options', () => {
     ]);
   });
 
+  test('an address that may be reached is a network of one', () => {
+    expect(read('--reach', '10.0.0.0/8', '--reach', '192.0.2.7', '--reach', '[fd00::1]').reach).toEqual([
+      '10.0.0.0/8',
+      '192.0.2.7/32',
+      'fd00::1/128',
+    ]);
+  });
+
   test.each([
+    [['--reach', 'id.example.com'], 'IP address'],
+    [['--reach', '10.0.0.0/33'], 'IP address'],
+    [['--reach', '10.0.0.0/8/8'], 'IP address'],
+    [['--reach', 'private'], 'IP address'],
+    [['--trust', 'a.pem', '--trust', 'b.pem'], 'twice'],
     [['--port', '65536'], 'from 0 to 65535'],
     [['--port', '1e3'], 'from 0 to 65535'],
     [['--port', ''], 'from 0 to 65535'],

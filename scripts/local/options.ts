@@ -20,6 +20,8 @@ export interface Options {
   readonly url: string | undefined;
   readonly sans: readonly string[];
   readonly certificate: { readonly certificateFile: string; readonly keyFile: string } | undefined;
+  readonly reach: readonly string[];
+  readonly trustFile: string | undefined;
   readonly agentImage: string | undefined;
   readonly json: boolean;
   readonly demo: boolean;
@@ -37,6 +39,9 @@ Usage: npm start -- [option…]
   --san <name>          one more name or address for the plane's own certificate; may be repeated
   --cert <file>         certificate chain in PEM, instead of one by the plane's own CA
   --key <file>          its private key in PEM
+  --reach <address>     an address or network that the plane may reach although it is not public: where a sign-in
+                        provider is; whoever administers the plane can have it ask there. May be repeated
+  --trust <file>        certificates in PEM by which such providers are known
   --agent-image <ref>   image of the agent that imported clusters run
   --demo                also run a real Kubernetes cluster here and import it (Linux, as root); the plane
                         then listens on that cluster's address for this machine
@@ -46,6 +51,8 @@ Usage: npm start -- [option…]
 State survives restarts and crashes. Ctrl-C stops it; a second Ctrl-C does not wait.
 `;
 
+/** Options that may be given more than once. */
+const REPEATED = new Set(['san', 'reach']);
 const DEFAULT_PORT = 8443;
 const HIGHEST_PORT = 65_535;
 /** RFC 1123 §2.1, with a wildcard as the first label where a certificate may have one. */
@@ -73,6 +80,8 @@ export function readOptions(arguments_: readonly string[], base: Base): Options 
     url: given.url === undefined ? undefined : checkUrl(given.url),
     sans: (given.san ?? []).map((name) => checkName(name, '--san')),
     certificate: checkCertificate(given.cert, given.key, given.san ?? [], base),
+    reach: (given.reach ?? []).map(checkNetwork),
+    trustFile: given.trust === undefined ? undefined : checkPath(given.trust, '--trust', base),
     agentImage: given['agent-image'] === undefined ? undefined : checkImage(given['agent-image']),
     json: given.json ?? false,
     demo: given.demo ?? false,
@@ -96,6 +105,8 @@ function parse(arguments_: readonly string[]) {
         san: { type: 'string', multiple: true },
         cert: { type: 'string' },
         key: { type: 'string' },
+        reach: { type: 'string', multiple: true },
+        trust: { type: 'string' },
         'agent-image': { type: 'string' },
         json: { type: 'boolean' },
         demo: { type: 'boolean' },
@@ -103,7 +114,7 @@ function parse(arguments_: readonly string[]) {
       },
     });
     const names = tokens.filter((token) => token.kind === 'option').map(({ name }) => name);
-    const twice = names.find((name, index) => name !== 'san' && names.indexOf(name) !== index);
+    const twice = names.find((name, index) => !REPEATED.has(name) && names.indexOf(name) !== index);
     if (twice !== undefined) throw new Error(`--${twice} was given twice`);
     return values;
   } catch (error) {
@@ -130,6 +141,17 @@ function checkName(value: string, option: string): string {
     throw wrong(`${option} must be a host name or an IP address, not '${value}'`);
   }
   return name;
+}
+
+/** An address, or a network in CIDR notation (RFC 4632 §3.1); as a network. */
+function checkNetwork(value: string): string {
+  const [address = '', bits, ...more] = value.replaceAll(/^\[|\]$/g, '').split('/');
+  const longest = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+  const length = bits === undefined ? longest : /^\d{1,3}$/.test(bits) ? Number(bits) : Number.NaN;
+  if (more.length > 0 || longest < 0 || !(length <= longest)) {
+    throw wrong(`--reach must be an IP address or a network such as 10.0.0.0/8, not '${value}'`);
+  }
+  return `${address}/${length}`;
 }
 
 function checkHost(value: string): string {

@@ -43,6 +43,10 @@ export interface PlaneOptions {
   readonly sans?: readonly string[] | undefined;
   /** PEM files of a certificate chain and its key, instead of the plane's own. */
   readonly certificate?: { readonly certificateFile: string; readonly keyFile: string } | undefined;
+  /** Networks in CIDR notation that the Worker may reach beside the public internet: where sign-in providers are. */
+  readonly reach?: readonly string[] | undefined;
+  /** PEM file of certificates by which such providers are known, beside those that browsers trust. */
+  readonly trustFile?: string | undefined;
   /** @default the published one of this version */
   readonly agentImage?: string | undefined;
   /** Folder with wrangler.toml. @default the checkout */
@@ -112,6 +116,7 @@ async function startIn(dir: DataDir, options: PlaneOptions): Promise<Plane> {
       ? givenCertificate(dir, options.certificate, publicHost)
       : ownCertificate(dir, [...new Set([publicHost, ...LOOPBACK_NAMES, ...(options.sans ?? [])])]);
   let certificate = await readCertificate();
+  const outbound = { reach: options.reach ?? [], trust: await readTrust(options.trustFile) };
 
   const logFile = new LogFile(join(dir.logs, 'workerd.log'));
   const log = ({ line }: LogEntry): void => logFile.append(line);
@@ -131,6 +136,7 @@ async function startIn(dir: DataDir, options: PlaneOptions): Promise<Plane> {
     AGENT_IMAGE: agentImage,
     SIGNING_KEYS: JSON.stringify(secrets.signingKeys),
     CLUSTER_ID_KEY: secrets.clusterIdKey,
+    SECRETS_KEYS: JSON.stringify(secrets.secretsKeys),
   });
   const configure = (tls: ServerCertificate): Promise<void> =>
     writeWhole(
@@ -143,6 +149,7 @@ async function startIn(dir: DataDir, options: PlaneOptions): Promise<Plane> {
         tls,
         objects: dir.objects,
         d1: dir.d1,
+        outbound,
       }),
     );
   await configure(certificate);
@@ -193,6 +200,20 @@ async function startIn(dir: DataDir, options: PlaneOptions): Promise<Plane> {
       dir.release();
     },
   };
+}
+
+/** Certificates in PEM, each by itself. */
+async function readTrust(file: string | undefined): Promise<string[]> {
+  if (file === undefined) return [];
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    throw new Problem(`cannot read ${file}: ${reasonOf(error)}`, { cause: error });
+  }
+  const found = text.match(/-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g);
+  if (found === null) throw new Problem(`there is no certificate in PEM in ${file}`);
+  return found.map((certificate) => `${certificate}\n`);
 }
 
 function firstKey(secrets: Secrets): SigningKey {

@@ -21,6 +21,9 @@ Usage: npm run operator -- <command> --secrets <file> [option…]
                              they were disabled, and ends every session and token of theirs
     --url <https://…>        the plane
     --username <name>        default admin
+  reencrypt                  seals anew what older keys have sealed in the plane's database: after a new key was put first in
+                             secretsKeys and given to the plane, and before the old one is taken out
+    --url <https://…>        the plane
 `;
 
 /** The first answer of a Worker that has just started includes the hash of a password. */
@@ -35,13 +38,14 @@ const Answer = z.object({
 });
 
 const Reset = Answer.pick({ user: true });
+const Reencrypted = z.object({ reencrypted: z.int(), left: z.int() });
 
 interface Question {
   /** The plane's origin. */
   readonly issuer: string;
   readonly method: string;
   readonly path: string;
-  readonly body: object;
+  readonly body?: object;
 }
 
 function readArguments() {
@@ -61,8 +65,14 @@ function readArguments() {
 }
 
 async function printSecrets(file: string): Promise<void> {
-  const { signingKeys, clusterIdKey } = await loadSecrets(file);
-  console.log(JSON.stringify({ SIGNING_KEYS: JSON.stringify(signingKeys), CLUSTER_ID_KEY: clusterIdKey }));
+  const { signingKeys, clusterIdKey, secretsKeys } = await loadSecrets(file);
+  console.log(
+    JSON.stringify({
+      SIGNING_KEYS: JSON.stringify(signingKeys),
+      CLUSTER_ID_KEY: clusterIdKey,
+      SECRETS_KEYS: JSON.stringify(secretsKeys),
+    }),
+  );
 }
 
 /** Asks the plane as its operator. */
@@ -73,7 +83,7 @@ async function ask(file: string, { issuer, method, path, body }: Question): Prom
   const response = await fetch(issuer + path, {
     method,
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-    body: JSON.stringify(body),
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     signal: AbortSignal.timeout(ANSWER_MS),
   });
   const text = await response.text();
@@ -103,6 +113,20 @@ async function resetPassword(file: string, issuer: string, username: string): Pr
   console.log(`administrator ${user.username}, one-time password ${password}`);
 }
 
+/** Some at a time, until none is left. */
+async function reencrypt(file: string, issuer: string): Promise<void> {
+  let total = 0;
+  for (let left = 1; left > 0;) {
+    const path = '/v1/setup/reencrypt';
+    const answer = Reencrypted.parse(await ask(file, { issuer, method: 'POST', path }));
+    if (answer.reencrypted === 0 && answer.left > 0)
+      throw new Problem(`${answer.left} texts were changed meanwhile; run it again`);
+    total += answer.reencrypted;
+    ({ left } = answer);
+  }
+  console.log(`sealed anew: ${total}; nothing is left that an older key sealed`);
+}
+
 /** The plane's origin. What is sent there may be used once by whoever reads it: it must be encrypted. */
 function checkUrl(value: string | undefined): string {
   const url = value !== undefined && URL.canParse(value) ? new URL(value) : undefined;
@@ -126,6 +150,8 @@ async function run(): Promise<void> {
     await makeAdministrator(file, checkUrl(values.url), values.username);
   } else if (command === 'reset-password') {
     await resetPassword(file, checkUrl(values.url), values.username);
+  } else if (command === 'reencrypt') {
+    await reencrypt(file, checkUrl(values.url));
   } else {
     throw new Problem(`there is no command '${command}' (npm run operator -- --help)`, { exitCode: 2 });
   }

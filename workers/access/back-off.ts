@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Waits between tries of a cluster that cannot be reached, ms: doubles from the first to the second. One that is back takes its revocations within the second. */
 const FIRST_WAIT_MS = 2_000;

@@ -54,6 +54,8 @@ export interface Deps {
   clusterMetrics(clusterId: string): Promise<ClusterMetrics>;
   /** Asks a directory through a cluster's agent. @throws OutriderError tunnel_down, agent_outdated, agent_timeout, agent_failed, overloaded, too_large, unknown_cluster */
   askDirectory(clusterId: string, question: DirectoryQuestion): Promise<DirectoryAnswer>;
+  /** People of sign-in providers will be due to be asked for at that moment, epoch seconds. */
+  armRefresher(at: number): Promise<void>;
 }
 
 /** The caller, where the endpoint has one. */

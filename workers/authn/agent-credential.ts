@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { AgentPrincipal } from '#schema/access.ts';
 import { ClusterId } from '#schema/ids.ts';
 import type { Config } from '../env.ts';

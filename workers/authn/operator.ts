@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { OutriderError } from '#schema/errors.ts';
 import type { Config } from '../env.ts';
 import { verify } from './token.ts';

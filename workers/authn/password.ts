@@ -1,4 +1,5 @@
 import { randomBytes, scryptSync, timingSafeEqual } from 'node:crypto';
+import { NO_PASSWORD } from '../store/users.ts';
 
 /**
  * scrypt (RFC 7914) with N=2^15, r=8, p=3: one of OWASP's equal choices, and the strongest whose memory (32 MiB) an isolate of 128 MiB can spare. workerd
@@ -44,9 +45,12 @@ export function hashPassword(password: string): string {
 /** Stands in for the hash of somebody who does not exist: asking about them costs as much. No password gives 32 zero octets. */
 const NOBODY = format(PARAMETERS, new Uint8Array(SALT_OCTETS), new Uint8Array(HASH_OCTETS));
 
-/** Whether a password is the one that was hashed. `stored` null: there is no such person, which takes as long to find out. */
+/**
+ * Whether a password is the one that was hashed. `stored` null: there is no such person; {@link NO_PASSWORD}: they have none. Both take as long to find out.
+ */
 export function verifyPassword(password: string, stored: string | null): boolean {
-  const match = PHC.exec(stored ?? NOBODY);
+  const known = stored === NO_PASSWORD ? null : stored;
+  const match = PHC.exec(known ?? NOBODY);
   if (match === null) throw new Error('a stored password hash is not valid');
   const [, logN = '', r = '', p = '', salt = '', hash = ''] = match;
   const parameters = { logN: Number(logN), r: Number(r), p: Number(p) };
@@ -54,5 +58,5 @@ export function verifyPassword(password: string, stored: string | null): boolean
     throw new Error('a stored password hash costs more than the runtime allows');
   }
   const derived = derive(password, decode(salt), parameters);
-  return timingSafeEqual(derived, decode(hash)) && stored !== null;
+  return timingSafeEqual(derived, decode(hash)) && known !== null;
 }

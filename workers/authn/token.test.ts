@@ -18,6 +18,7 @@ beforeAll(async () => {
     AGENT_IMAGE: 'agent:1',
     SIGNING_KEYS: JSON.stringify([{ ...pair.privateKey.export({ format: 'jwk' }), kid: 'k1' }]),
     CLUSTER_ID_KEY: 'A'.repeat(43),
+    SECRETS_KEYS: JSON.stringify([{ id: 'a', key: 'A'.repeat(43) }]),
   });
 });
 
@@ -131,6 +132,7 @@ test('a retired key verifies until it is taken out', async () => {
     PUBLIC_CA: '',
     AGENT_IMAGE: 'agent:1',
     CLUSTER_ID_KEY: 'A'.repeat(43),
+    SECRETS_KEYS: JSON.stringify([{ id: 'a', key: 'A'.repeat(43) }]),
   };
   const keys = [
     { ...next, kid: 'k2' },

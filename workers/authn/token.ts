@@ -1,5 +1,5 @@
 import { jwtVerify, SignJWT, type JWTHeaderParameters } from 'jose';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Principal } from '#schema/access.ts';
 import { OutriderError } from '#schema/errors.ts';
 import { ClusterId, TokenId, UserId } from '#schema/ids.ts';

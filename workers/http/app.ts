@@ -1,15 +1,17 @@
 import { Hono, type Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import { endBrowserSignIn } from '#schema/api/providers/providers.ts';
 import { openApi } from '#schema/api/openapi.ts';
 import { OutriderError } from '#schema/errors.ts';
 import type { Deps } from '../api/handler.ts';
 import { admitAddress } from '../api/request-rate.ts';
 import { PAGES } from '../api/pages/pages.ts';
+import { endSignIn, startSignIn } from '../api/providers/flow.ts';
 import { IMPORT_PREFIX, importManifest } from '../connect/import.ts';
 import { describeError, loggablePath, logRequest } from '../log.ts';
 import { OAuthError, oauthResponse } from '../oauth.ts';
 import { codeOf, problemResponse } from '../problem.ts';
-import { callEndpoint, callPage } from './call.ts';
+import { audited, callEndpoint, callPage } from './call.ts';
 import { ROUTES } from './routes.ts';
 
 /** What the entry point gives to each request. */
@@ -93,6 +95,19 @@ export function createApp(): Hono<{ Bindings: Bindings }> {
       return await callPage(served, context.req.raw, context.env.deps);
     });
   }
+  // For browsers, which are sent on and bring cookies: not what an endpoint is.
+  app.get('/v1/auth/providers/:provider/start', async (context) => {
+    return await startSignIn(context.req.raw, context.env.deps, context.req.param('provider'));
+  });
+  app.get('/v1/auth/providers/:provider/callback', async (context) => {
+    const asked = {
+      request: context.req.raw,
+      input: { params: { provider: context.req.param('provider') }, query: {}, body: {} },
+      caller: null,
+    };
+    const run = async (deps: Deps) => await endSignIn(asked.request, deps, asked.input.params.provider);
+    return await audited(endBrowserSignIn, asked, context.env.deps, run);
+  });
   for (const route of ROUTES) {
     const { method, path } = route.endpoint;
     app.on(method, pattern(path), async (context) => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { endpoint } from '#schema/api/endpoint.ts';
 import { OutriderError } from '#schema/errors.ts';
 import type { Deps } from '../api/handler.ts';

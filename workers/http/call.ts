@@ -70,7 +70,7 @@ interface Received {
 }
 
 /** Runs what was called, and has it in the audit log where it belongs there. */
-async function audited<T>(
+export async function audited<T>(
   endpoint: Endpoint,
   received: Received,
   deps: Deps,

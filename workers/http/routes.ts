@@ -20,6 +20,25 @@ import {
   deleteRegistrationToken,
   listRegistrationTokens,
 } from '#schema/api/registration-tokens.ts';
+import {
+  joinUserPrincipal,
+  listUserPrincipals,
+  refreshUser,
+  removeUserPrincipal,
+  searchPrincipals,
+} from '#schema/api/providers/principals.ts';
+import {
+  createProvider,
+  deleteProvider,
+  disableProvider,
+  enableProvider,
+  getProvider,
+  listEnabledProviders,
+  listProviders,
+  reencryptSecrets,
+  testProvider,
+  updateProvider,
+} from '#schema/api/providers/providers.ts';
 import { resetPassword, setUpAdministrator } from '#schema/api/setup.ts';
 import {
   createGlobalRole,
@@ -73,6 +92,25 @@ import {
 import { handleGetKubeconfig } from '../api/kubeconfig.ts';
 import { handleDeleteMember, handleListMembers, handlePutMember } from '../api/members.ts';
 import { handleChangeMyPassword } from '../api/password.ts';
+import {
+  handleJoinUserPrincipal,
+  handleListUserPrincipals,
+  handleRefreshUser,
+  handleRemoveUserPrincipal,
+  handleSearchPrincipals,
+} from '../api/providers/principals.ts';
+import {
+  handleCreateProvider,
+  handleDeleteProvider,
+  handleDisableProvider,
+  handleEnableProvider,
+  handleGetProvider,
+  handleListEnabledProviders,
+  handleListProviders,
+  handleReencryptSecrets,
+  handleTestProvider,
+  handleUpdateProvider,
+} from '../api/providers/providers.ts';
 import {
   handleCreateRegistrationToken,
   handleDeleteRegistrationToken,
@@ -137,6 +175,22 @@ export const ROUTES: readonly Route[] = [
   route(createRegistrationToken, handleCreateRegistrationToken),
   route(deleteRegistrationToken, handleDeleteRegistrationToken),
   route(testDirectory, handleTestDirectory),
+  // Before `{provider}`, which this is none of.
+  route(listEnabledProviders, handleListEnabledProviders),
+  route(listProviders, handleListProviders),
+  route(createProvider, handleCreateProvider),
+  route(getProvider, handleGetProvider),
+  route(updateProvider, handleUpdateProvider),
+  route(deleteProvider, handleDeleteProvider),
+  route(testProvider, handleTestProvider),
+  route(enableProvider, handleEnableProvider),
+  route(disableProvider, handleDisableProvider),
+  route(listUserPrincipals, handleListUserPrincipals),
+  route(joinUserPrincipal, handleJoinUserPrincipal),
+  route(removeUserPrincipal, handleRemoveUserPrincipal),
+  route(refreshUser, handleRefreshUser),
+  route(searchPrincipals, handleSearchPrincipals),
+  route(reencryptSecrets, handleReencryptSecrets),
   route(registerAgent, async ({ body }, deps) => await register(deps, body)),
   route(listAuditEvents, handleListAuditEvents),
   route(signOut, handleSignOut),

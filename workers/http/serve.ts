@@ -87,6 +87,7 @@ function depsOf(request: Request, env: Env, config: Config, context: ExecutionCo
     clusterMetrics: async (clusterId) => await (await existing(env, config, clusterId)).metrics(clusterId),
     askDirectory: async (clusterId, question) =>
       answerOf(await (await connected(env, config, clusterId)).ask(clusterId, question)),
+    armRefresher: async (at) => await env.REFRESHER.get(env.REFRESHER.idFromName('main')).arm(at),
   };
 }
 

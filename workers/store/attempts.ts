@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 const Count = z.object({ bucket: z.string(), attempts: z.int() });
 

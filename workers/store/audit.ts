@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { AuditEvent, CLUSTER_ANNOTATION, type AuditStage } from '#schema/audit/event.ts';
 import { all, changes, first } from './rows.ts';
 

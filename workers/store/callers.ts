@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Role } from '#schema/access.ts';
 import { TokenKind } from '#schema/api/tokens.ts';
 import { builtInRole, type Permission, PERMISSIONS } from '#schema/roles.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { clusterListing } from '#schema/api/clusters.ts';
 import type { ListRequest } from '#schema/resources/list.ts';
 import { touch, type Commit } from './access.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { first } from './rows.ts';
 
 /** A code that is shown again within this time of its end takes its token back, seconds. */

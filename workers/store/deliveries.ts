@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { all } from './rows.ts';
 
 const Id = z.object({ id: z.string() });

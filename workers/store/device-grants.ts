@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { changes, first, Flag } from './rows.ts';
 
 /** Answers about codes that have expired go on for so long, seconds; then nobody knows them. */

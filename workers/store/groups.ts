@@ -54,27 +54,36 @@ export async function removeGroupRole(
 
 /**
  * The statements that make `groups` all that `source` says of a person. Whoever they leave is told by the first touch, whoever they join by the second; they belong into one
- * commit. Principals are given as JSON, since a person may be in more groups than a statement takes parameters.
+ * commit. Principals are given as JSON, since a person may be in more groups than a statement takes parameters. `claim`: only while the person's principal there is claimed by it
+ * (`store/providers/principals.ts`), so that a late answer does not undo a newer one; null: in any case.
  */
 export function replaceGroups(
   db: D1Database,
-  { userId, source, groups, now }: { userId: string; source: string; groups: readonly string[]; now: number },
+  {
+    userId,
+    source,
+    groups,
+    now,
+    claim = null,
+  }: { userId: string; source: string; groups: readonly string[]; now: number; claim?: number | null },
 ): D1PreparedStatement[] {
+  const stands = `(?4 IS NULL OR EXISTS (
+    SELECT 1 FROM user_principals WHERE user_id = ?1 AND provider = ?2 AND refresh_at = ?4))`;
   const given = JSON.stringify(groups);
   return [
     ...touch(db, { user: userId }),
     db
       .prepare(
         `DELETE FROM user_groups WHERE user_id = ?1 AND source = ?2
-         AND group_principal NOT IN (SELECT value FROM json_each(?3))`,
+         AND group_principal NOT IN (SELECT value FROM json_each(?3)) AND ${stands}`,
       )
-      .bind(userId, source, given),
+      .bind(userId, source, given, claim),
     db
       .prepare(
         `INSERT INTO user_groups (user_id, group_principal, source)
-         SELECT ?1, value, ?2 FROM json_each(?3) WHERE true ON CONFLICT DO NOTHING`,
+         SELECT ?1, value, ?2 FROM json_each(?3) WHERE ${stands} ON CONFLICT DO NOTHING`,
       )
-      .bind(userId, source, given),
+      .bind(userId, source, given, claim),
     revokeLostRegistrationTokens(db, userId, now),
     ...touch(db, { user: userId }),
   ];

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Role } from '#schema/access.ts';
 import { touch, type Commit } from './access.ts';
 import { revokeLostRegistrationTokens } from './registration-tokens.ts';

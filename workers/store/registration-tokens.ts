@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { touch, type Commit } from './access.ts';
 import { all, changes, first } from './rows.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** SQLite has no booleans. */
 export const Flag = z.union([z.literal(0), z.literal(1)]).transform((value) => value === 1);

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { DEFAULT_SETTINGS, Settings } from '#schema/api/settings.ts';
 import { all } from './rows.ts';
 

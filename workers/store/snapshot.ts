@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Role } from '#schema/access.ts';
 import { Flag } from './rows.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { TokenKind, type tokenListing } from '#schema/api/tokens.ts';
 import type { ListRequest } from '#schema/resources/list.ts';
 import { touch, type Commit } from './access.ts';

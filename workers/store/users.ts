@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { touch, type Commit } from './access.ts';
 import { revokeLostRegistrationTokens } from './registration-tokens.ts';
 import { changes, first, Flag, isDuplicate } from './rows.ts';
@@ -39,6 +39,9 @@ export interface NewUser {
   readonly passwordPending: boolean;
   readonly createdAt: number;
 }
+
+/** Stands in place of a hash where somebody signs in elsewhere and has no password here. No hash looks like it. */
+export const NO_PASSWORD = '!';
 
 const COLUMNS = 'id, username, administrator, enabled, password_hash, password_pending, not_before, created_at';
 

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { databaseConfig, planeConfig, quote } from './workerd-config.ts';
+import { databaseConfig, planeConfig, quote, type Outbound } from './workerd-config.ts';
 
 /** Reads a literal back as Cap'n Proto's lexer does (`capnp/compiler/lexer.c++`): the escapes that `quote` may use. */
 function unquote(literal: string): string {
@@ -23,8 +23,9 @@ const manifest = {
   secrets: [],
 };
 
-const config = (texts: Record<string, string>): string =>
+const config = (texts: Record<string, string>, outbound?: Outbound): string =>
   planeConfig({
+    outbound,
     manifest,
     script: 'worker.js',
     texts,
@@ -84,6 +85,13 @@ describe('the configuration of a plane', () => {
     const sockets = config({}).split('sockets = ')[1];
     expect(sockets?.match(/name = "[^"]+", address/g)).toHaveLength(1);
     expect(sockets).toContain('service = "worker"');
+  });
+
+  test('the Worker reaches public addresses alone, unless others are named', () => {
+    expect(config({})).toContain('allow = ["public"], tlsOptions = (trustBrowserCas = true, trustedCertificates = [])');
+    expect(config({}, { reach: ['10.0.0.0/8'], trust: ['PEM\n'] })).toContain(
+      String.raw`allow = ["public", "10.0.0.0/8"], tlsOptions = (trustBrowserCas = true, trustedCertificates = ["PEM\x0a"])`,
+    );
   });
 
   test('migrations reach the same database as the Worker', () => {

@@ -98,6 +98,28 @@ export interface PlaneConfig {
   readonly tls: { readonly chain: string; readonly key: string };
   readonly objects: string;
   readonly d1: string;
+  readonly outbound?: Outbound | undefined;
+}
+
+/** What the Worker may reach beside the public internet, which sign-in providers in a company's own network are not on. */
+export interface Outbound {
+  /** Networks in CIDR notation. */
+  readonly reach: readonly string[];
+  /** Certificates in PEM that count beside those that browsers trust. */
+  readonly trust: readonly string[];
+}
+
+/**
+ * The network of the Worker's `fetch`. By default public addresses alone: an administrator of the plane names the addresses of sign-in providers, and must not reach what else
+ * listens on this machine or in its network by that, unless whoever runs the machine says so.
+ */
+function internet({ reach, trust }: Outbound): string {
+  const tls = struct({
+    trustBrowserCas: 'true',
+    trustedCertificates: `[${trust.map(quote).join(', ')}]`,
+  });
+  const network = struct({ allow: `[${['public', ...reach].map(quote).join(', ')}]`, tlsOptions: tls });
+  return struct({ name: quote('internet'), network });
 }
 
 /** Configuration of the whole plane: one Worker, its objects and database on disk, one HTTPS socket. Holds secrets. */
@@ -134,7 +156,12 @@ export function planeConfig(options: PlaneConfig): string {
     tlsOptions: `(keypair = (privateKey = ${quote(options.tls.key)}, certificateChain = ${quote(options.tls.chain)}))`,
   });
   return file(
-    [disk('objects', options.objects), ...databaseServices(options.d1), worker],
+    [
+      disk('objects', options.objects),
+      ...databaseServices(options.d1),
+      internet(options.outbound ?? { reach: [], trust: [] }),
+      worker,
+    ],
     [struct({ name: quote('https'), address: quote(options.address), https, service: quote('worker') })],
   );
 }

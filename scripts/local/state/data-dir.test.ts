@@ -88,6 +88,16 @@ describe('secrets', () => {
     expect(Buffer.from(made.clusterIdKey, 'base64url')).toHaveLength(32);
   });
 
+  test('a file of an older version gains the keys that seal secrets, and loses nothing', async () => {
+    const path = join(folder, 'secrets.json');
+    const { secretsKeys: _new, ...older } = await loadSecrets(path);
+    await writeFile(path, JSON.stringify(older));
+    const gained = await loadSecrets(path);
+    expect(gained).toMatchObject(older);
+    expect(Buffer.from(gained.secretsKeys[0]?.key ?? '', 'base64url')).toHaveLength(32);
+    expect(await loadSecrets(path)).toEqual(gained);
+  });
+
   test.each(['', '{}', '{"signingKeys":[],"clusterIdKey":""}', 'top secret'])(
     'a damaged file (%j) is neither replaced nor repeated',
     async (content) => {

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { CLI_CLIENT_ID, MAX_REDIRECT_URI } from '#schema/api/oauth.ts';
 import { OutriderError } from '#schema/errors.ts';
 import { csrfToken, isCsrfToken } from '../../authn/csrf.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { moment } from '#schema/api/endpoint.ts';
 import { OutriderError } from '#schema/errors.ts';
 import { csrfToken, isCsrfToken } from '../../authn/csrf.ts';

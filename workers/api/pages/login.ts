@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { NewPassword } from '#schema/api/users.ts';
 import { OutriderError } from '#schema/errors.ts';
 import { checkPassword } from '../auth.ts';

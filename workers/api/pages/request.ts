@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { OutriderError } from '#schema/errors.ts';
 import { believe } from '../../authn/bearer.ts';
 import { sessionToken } from '../../authn/cookie.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { AgentPrincipal } from '#schema/access.ts';
 import { AgentRole } from '#schema/protocol/codec/hello.ts';
 import { Counted } from '../metrics/counters.ts';
