@@ -44,3 +44,8 @@ test('an administrator who lost their password is let in again by whoever holds 
     stderr: expect.stringContaining('no administrator named nobody'),
   });
 });
+
+test('the operator has the plane seal its secrets anew, and hears when nothing is left', async () => {
+  const plane = await scratch.plane({ project: PROJECT });
+  expect(await operator(plane, 'reencrypt')).toBe('sealed anew: 0; nothing is left that an older key sealed');
+});

@@ -1,0 +1,43 @@
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:https';
+import { makeAuthority, makeServerCertificate } from '#scripts/local/tls/issue.ts';
+
+/** A company's own CA, and what a server of it at `localhost` shows. */
+export interface Tls {
+  readonly caPem: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+export async function makeTls(): Promise<Tls> {
+  const authority = await makeAuthority('A company');
+  const server = await makeServerCertificate(authority, ['localhost']);
+  return { caPem: authority.certificate, cert: server.certificate, key: server.key };
+}
+
+/** A server on this machine. */
+export interface Listening {
+  /** `https://localhost:port` */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+export async function listenTls(
+  { cert, key }: Tls,
+  listener: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<Listening> {
+  const server = createServer({ cert, key }, listener);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  return {
+    url: `https://localhost:${port}`,
+    close: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}

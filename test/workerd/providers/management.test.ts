@@ -1,0 +1,256 @@
+import { env } from 'cloudflare:workers';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { checkConfig } from '#workers/env.ts';
+import { openSecrets, reencrypt } from '#workers/authn/providers/sealed.ts';
+import { findProvider, replaceProvider } from '#workers/store/providers/providers.ts';
+import { ask, operatorToken, outcome, person, tokenFor } from '../management/client.ts';
+import { World } from './support/world.ts';
+
+let world: World;
+beforeEach(async () => {
+  world = await World.make();
+  world.oidc.people.set('ada', { preferred_username: 'ada', groups: ['staff'] });
+  world.gitHub.addAccount('octocat', { orgs: ['acme'], teams: ['acme/platform'] });
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+// Checked by taking out, one at a time: the condition on the tested form, the ending of tokens, the condition on the last administrator, and that on the revision. Each time the
+// test that names it failed.
+
+const config = { type: 'github', clientId: 'Iv1.outrider', clientSecret: 'github-client-secret' };
+const add = async (body: object) => await world.ask('POST /v1/auth/providers', { displayName: 'x', config, ...body });
+
+test('a provider is shown as it was made, with what must be registered there, and without its secret', async () => {
+  const { json } = await world.ask('GET /v1/auth/providers/github');
+  expect(json).toMatchObject({
+    id: 'github',
+    displayName: 'The github',
+    enabled: true,
+    tested: true,
+    access: { mode: 'anyone' },
+    config: { type: 'github', hostname: 'github.com', clientId: 'Iv1.outrider' },
+    callbackUrl: 'https://outrider.example.com/v1/auth/providers/github/callback',
+  });
+  expect(json.config).not.toHaveProperty('clientSecret');
+});
+
+test.each([
+  ['an id that is taken', { id: 'github' }, 'conflict'],
+  ['an id of the plane itself', { id: 'local' }, 'invalid'],
+  ['an id that is a path', { id: 'enabled' }, 'invalid'],
+  ['an id that would make principals ambiguous', { id: 'a_b' }, 'invalid'],
+  ['an unknown type', { id: 'x', config: { ...config, type: 'saml' } }, 'invalid'],
+  [
+    'an issuer without TLS',
+    { id: 'x', config: { type: 'oidc', issuer: 'http://a.example.com', clientId: 'a' } },
+    'invalid',
+  ],
+  ['a host with a path', { id: 'x', config: { ...config, hostname: 'a.example.com/b' } }, 'invalid'],
+  ['a host with a name before it', { id: 'x', config: { ...config, hostname: 'github.com@a.example.com' } }, 'invalid'],
+  ['GitHub without a secret', { id: 'x', config: { type: 'github', clientId: 'a' } }, 'invalid'],
+  [
+    'access for principals of another',
+    { id: 'x', access: { mode: 'groups', principals: ['oidc_group://a'] } },
+    'invalid',
+  ],
+  ['access for a list of nobody', { id: 'x', access: { mode: 'groups', principals: [] } }, 'invalid'],
+])('a provider with %s is refused', async (_what, body, code) => {
+  expect(outcome(await add(body))).toBe(code);
+});
+
+test('a provider is enabled only after a test with success, in its present form', async () => {
+  await add({ id: 'other', config: { ...config, clientSecret: 'wrong' } });
+  const enable = async () => outcome(await world.ask('POST /v1/auth/providers/other/enable'));
+  expect(await enable()).toBe('provider_untested');
+  const failed = await world.ask('POST /v1/auth/providers/other/test');
+  expect(failed.json).toEqual({
+    ok: false,
+    checks: [{ name: 'credentials', ok: false, detail: 'GitHub answered incorrect_client_credentials' }],
+  });
+  expect(await enable()).toBe('provider_untested');
+  await world.ask('PATCH /v1/auth/providers/other', { config });
+  expect((await world.ask('POST /v1/auth/providers/other/test')).json.ok).toBe(true);
+  await world.ask('PATCH /v1/auth/providers/other', { config: { ...config, clientId: 'changed' } });
+  expect(await enable()).toBe('provider_untested');
+  await world.ask('PATCH /v1/auth/providers/other', { config });
+  await world.ask('POST /v1/auth/providers/other/test');
+  // Another name is no other form.
+  await world.ask('PATCH /v1/auth/providers/other', { displayName: 'Another name' });
+  expect(await enable()).toBe(200);
+});
+
+test('a test tells what is wrong with an OpenID provider', async () => {
+  const test_ = async () => (await world.ask('POST /v1/auth/providers/oidc/test')).json;
+  expect(await test_()).toMatchObject({ ok: true });
+  world.oidc.metadata = {
+    id_token_signing_alg_values_supported: ['HS256'],
+    code_challenge_methods_supported: ['plain'],
+  };
+  const { checks } = await test_();
+  expect(checks.filter((check: { ok: boolean }) => !check.ok).map(({ name }: { name: string }) => name)).toEqual([
+    'signatures',
+    'pkce',
+  ]);
+  world.oidc.metadata = {};
+  const wrong = { type: 'oidc', issuer: world.oidc.issuer, clientId: 'outrider', clientSecret: 'wrong' };
+  await world.ask('POST /v1/auth/providers', { id: 'wrong', displayName: 'x', config: wrong });
+  const { json } = await world.ask('POST /v1/auth/providers/wrong/test');
+  expect(json.checks.at(-1)).toMatchObject({ name: 'credentials', ok: false });
+  world.oidc.down = true;
+  expect(await test_()).toMatchObject({
+    ok: false,
+    checks: [{ name: 'discovery', detail: 'the provider answered 503' }],
+  });
+});
+
+test('an enabled provider is changed only to a form that works, and a secret that is left out stays', async () => {
+  const wrong = await world.ask('PATCH /v1/auth/providers/github', { config: { ...config, clientSecret: 'wrong' } });
+  expect(outcome(wrong)).toBe('provider_untested');
+  const { clientSecret: _kept, ...rest } = config;
+  expect(outcome(await world.ask('PATCH /v1/auth/providers/github', { config: rest }))).toBe(200);
+  expect((await world.ask('GET /v1/auth/providers/github')).json).toMatchObject({ enabled: true, tested: true });
+  expect((await world.signIn('github', 'octocat')).status).toBe(200);
+});
+
+test('disabling ends the tokens of those who have no other way in, and enabling revives none', async () => {
+  const ada = await world.signIn('oidc', 'ada');
+  const octocat = await world.signIn('github', 'octocat');
+  const local = await tokenFor(await person());
+  const me = async (token: string) => outcome(await ask('GET /v1/me', { token }));
+  await world.ask('POST /v1/auth/providers/oidc/disable');
+  expect(await me(ada.json.token)).toBe('unauthenticated');
+  expect(await me(octocat.json.token)).toBe(200);
+  expect(await me(local)).toBe(200);
+  await world.ask('POST /v1/auth/providers/oidc/enable');
+  expect(await me(ada.json.token)).toBe('unauthenticated');
+  expect(await me((await world.signIn('oidc', 'ada')).json.token)).toBe(200);
+});
+
+test('every cluster hears of a provider that was disabled', async () => {
+  const { json } = await world.ask('POST /v1/clusters', { name: 'first' });
+  const version = async () =>
+    await env.DB.prepare('SELECT access_version AS v FROM clusters WHERE id = ?').bind(json.id).first<number>('v');
+  const before = await version();
+  await world.ask('POST /v1/auth/providers/oidc/disable');
+  expect(await version()).toBeGreaterThan(Number(before));
+});
+
+test('somebody with a principal at another provider, or a password, keeps their tokens', async () => {
+  const ada = await world.signIn('oidc', 'ada');
+  await world.ask(`POST /v1/users/${ada.json.user.id}/principals`, { principal: 'github_user://1000' });
+  const octocat = await world.signIn('github', 'octocat');
+  expect(octocat.json.user.id).toBe(ada.json.user.id);
+  await world.ask('POST /v1/auth/providers/oidc/disable');
+  expect(outcome(await ask('GET /v1/me', { token: ada.json.token }))).toBe(200);
+  await world.ask('POST /v1/auth/providers/github/disable');
+  expect(outcome(await ask('GET /v1/me', { token: ada.json.token }))).toBe('unauthenticated');
+});
+
+test('access that is made narrower ends the tokens of those whom it shuts out, and of nobody else', async () => {
+  world.oidc.people.set('bob', { preferred_username: 'bob', groups: ['guests'] });
+  const [ada, bob] = [await world.signIn('oidc', 'ada'), await world.signIn('oidc', 'bob')];
+  const access = { mode: 'groups', principals: ['oidc_group://staff'] };
+  expect((await world.ask('PATCH /v1/auth/providers/oidc', { access })).json.access).toEqual(access);
+  expect(outcome(await ask('GET /v1/me', { token: ada.json.token }))).toBe(200);
+  expect(outcome(await ask('GET /v1/me', { token: bob.json.token }))).toBe('unauthenticated');
+});
+
+test('a provider that is removed takes its principals and groups along', async () => {
+  const ada = await world.signIn('oidc', 'ada');
+  expect(outcome(await world.ask('DELETE /v1/auth/providers/oidc'))).toBe(204);
+  expect(outcome(await ask('GET /v1/me', { token: ada.json.token }))).toBe('unauthenticated');
+  expect((await world.ask(`GET /v1/users/${ada.json.user.id}/principals`)).json.items).toEqual([]);
+  const left = await env.DB.prepare("SELECT count(*) AS n FROM user_groups WHERE source = 'oidc'").first('n');
+  expect(left).toBe(0);
+  expect(outcome(await world.ask('GET /v1/auth/providers/oidc'))).toBe('not_found');
+});
+
+test("the last administrator's way in is neither disabled, narrowed, removed nor taken from them", async () => {
+  const ada = await world.signIn('oidc', 'ada');
+  const { id } = ada.json.user;
+  await env.DB.prepare('UPDATE users SET administrator = (id = ?1)').bind(id).run();
+  const asAda = async (what: string, body?: object) =>
+    outcome(await ask(what, { token: ada.json.token, ...(body === undefined ? {} : { body }) }));
+  const narrow = { access: { mode: 'users', principals: ['oidc_user://somebody'] } };
+  expect(await asAda('PATCH /v1/auth/providers/oidc', narrow)).toBe('conflict');
+  expect(await asAda('POST /v1/auth/providers/oidc/disable')).toBe('conflict');
+  expect(await asAda('DELETE /v1/auth/providers/oidc')).toBe('conflict');
+  expect(await asAda(`DELETE /v1/users/${id}/principals?principal=oidc_user://ada`)).toBe('conflict');
+  expect((await ask('GET /v1/me', { token: ada.json.token })).status).toBe(200);
+  await person({ administrator: true });
+  expect(await asAda('POST /v1/auth/providers/oidc/disable')).toBe(200);
+});
+
+test('an edit of what somebody else has edited meanwhile does not undo that', async () => {
+  const before = await findProvider(env.DB, 'oidc');
+  if (before === null) throw new Error('no provider');
+  const access = { mode: 'groups', principals: ['oidc_group://staff'] };
+  await world.ask('PATCH /v1/auth/providers/oidc', { access });
+  const commit = async (statements: D1PreparedStatement[]) => await env.DB.batch(statements);
+  const late = { before, draft: { ...before, displayName: 'Late' }, isNewForm: false, tested: false, now: 1 };
+  expect(await replaceProvider(env.DB, commit, late)).toBe(false);
+  expect((await world.ask('GET /v1/auth/providers/oidc')).json).toMatchObject({ displayName: 'The oidc', access });
+});
+
+test('a principal is joined to one person, one of each provider, and can be taken away', async () => {
+  const [ada, bob] = [await person(), await person()];
+  const join = async (user: string, principal: string) =>
+    outcome(await world.ask(`POST /v1/users/${user}/principals`, { principal }));
+  expect(await join(ada, 'github_user://1000')).toBe(201);
+  expect(await join(bob, 'github_user://1000')).toBe('conflict');
+  expect(await join(ada, 'github_user://1001')).toBe('conflict');
+  expect(await join(ada, 'github_team://1')).toBe('invalid');
+  expect(await join(ada, 'nobody_user://1')).toBe('not_found');
+  const octocat = await world.signIn('github', 'octocat');
+  expect(octocat.json.user.id).toBe(ada);
+  const remove = `DELETE /v1/users/${ada}/principals?principal=${encodeURIComponent('github_user://1000')}`;
+  expect(outcome(await world.ask(remove))).toBe(204);
+  expect(outcome(await world.ask(remove))).toBe('not_found');
+  expect(await env.DB.prepare('SELECT count(*) AS n FROM user_groups WHERE user_id = ?').bind(ada).first('n')).toBe(0);
+  expect((await world.signIn('github', 'octocat')).json.user.id).not.toBe(ada);
+});
+
+test('taking the last way in from somebody ends their tokens', async () => {
+  const { json } = await world.signIn('github', 'octocat');
+  const principal = encodeURIComponent('github_user://1000');
+  await world.ask(`DELETE /v1/users/${json.user.id}/principals?principal=${principal}`);
+  expect(outcome(await ask('GET /v1/me', { token: json.token }))).toBe('unauthenticated');
+});
+
+test('people and groups are searched at the provider and among those it has named', async () => {
+  await world.signIn('github', 'octocat');
+  await world.signIn('oidc', 'ada');
+  world.gitHub.addAccount('octopus');
+  const search = async (provider: string, query: string) => {
+    const { json } = await world.ask(`GET /v1/principals?provider=${provider}&query=${query}`);
+    return json.items.map(({ principal }: { principal: string }) => principal).toSorted();
+  };
+  expect(await search('github', 'octo')).toEqual(['github_user://1000', 'github_user://1001']);
+  expect(await search('github', 'acme')).toEqual(['github_org://1', 'github_team://1']);
+  expect(await search('oidc', 'STA')).toEqual(['oidc_group://staff']);
+  expect(await search('oidc', 'ada')).toEqual(['oidc_user://ada']);
+  world.gitHub.trouble = 'secondary limit';
+  expect(outcome(await world.ask('GET /v1/principals?provider=github&query=octo'))).toBe('provider_unavailable');
+});
+
+test('after a rotation of the key everything is sealed anew, and the old key is needed no more', async () => {
+  await world.signIn('github', 'octocat');
+  const [old] = JSON.parse(env.SECRETS_KEYS);
+  const anew = { id: 'new', key: 'B'.repeat(43) };
+  const during = await checkConfig({ ...env, SECRETS_KEYS: JSON.stringify([anew, old]) });
+  const after = await checkConfig({ ...env, SECRETS_KEYS: JSON.stringify([anew]) });
+  const github = async () => {
+    const provider = await findProvider(env.DB, 'github');
+    if (provider === null) throw new Error('no provider');
+    return provider;
+  };
+  await expect(openSecrets(after, await github())).rejects.toThrow('cannot be opened');
+  expect(await reencrypt(env.DB, during)).toEqual({ reencrypted: 3, left: 0 });
+  expect(await openSecrets(after, await github())).toEqual({ clientSecret: 'github-client-secret' });
+  expect(await reencrypt(env.DB, during)).toEqual({ reencrypted: 0, left: 0 });
+  // The plane of this test has the old key alone, and its operator asks.
+  const asked = await ask('POST /v1/setup/reencrypt', { token: await operatorToken() });
+  expect(outcome(asked)).toBe('internal');
+});
