@@ -5,7 +5,7 @@ import { openApi } from '#schema/api/openapi.ts';
 import { OutriderError } from '#schema/errors.ts';
 import type { Deps } from '../api/handler.ts';
 import { admitAddress } from '../api/request-rate.ts';
-import { PAGES } from '../api/pages/pages.ts';
+import { asPage, PAGES } from '../api/pages/pages.ts';
 import { endSignIn, startSignIn } from '../api/providers/flow.ts';
 import { IMPORT_PREFIX, importManifest } from '../connect/import.ts';
 import { describeError, loggablePath, logRequest } from '../log.ts';
@@ -97,16 +97,16 @@ export function createApp(): Hono<{ Bindings: Bindings }> {
   }
   // For browsers, which are sent on and bring cookies: not what an endpoint is.
   app.get('/v1/auth/providers/:provider/start', async (context) => {
-    return await startSignIn(context.req.raw, context.env.deps, context.req.param('provider'));
+    const { deps } = context.env;
+    return await readable(context.req.raw, async () =>
+      startSignIn(context.req.raw, deps, context.req.param('provider')),
+    );
   });
   app.get('/v1/auth/providers/:provider/callback', async (context) => {
-    const asked = {
-      request: context.req.raw,
-      input: { params: { provider: context.req.param('provider') }, query: {}, body: {} },
-      caller: null,
-    };
-    const run = async (deps: Deps) => await endSignIn(asked.request, deps, asked.input.params.provider);
-    return await audited(endBrowserSignIn, asked, context.env.deps, run);
+    const params = { provider: context.req.param('provider') };
+    const asked = { request: context.req.raw, input: { params, query: {}, body: {} }, caller: null };
+    const run = async (deps: Deps): Promise<Response> => await endSignIn(asked.request, deps, params.provider);
+    return await readable(asked.request, async () => audited(endBrowserSignIn, asked, context.env.deps, run));
   });
   for (const route of ROUTES) {
     const { method, path } = route.endpoint;
@@ -118,6 +118,12 @@ export function createApp(): Hono<{ Bindings: Bindings }> {
     app.all(path, (context) => methodNotAllowed(context, methods));
   }
   return app;
+}
+
+/** A refusal is a page to a person's browser, and a problem to a program. */
+async function readable(request: Request, answer: () => Promise<Response>): Promise<Response> {
+  const isBrowser = request.headers.get('accept')?.includes('text/html') === true;
+  return isBrowser ? await asPage(answer) : await answer();
 }
 
 function methodsByPath(): Map<string, string[]> {

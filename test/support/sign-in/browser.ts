@@ -55,6 +55,11 @@ export class Browser {
     return await this.open(new URL(action.replaceAll('&amp;', '&'), page.url).href, form, stop);
   }
 
+  /** The value of a cookie that a host has set; undefined: none. */
+  cookie(origin: string, name: string): string | undefined {
+    return this.#cookies.get(new URL(origin).origin)?.get(name);
+  }
+
   #cookieFor(url: string): string {
     return [...(this.#cookies.get(new URL(url).origin) ?? [])].map(([name, value]) => `${name}=${value}`).join('; ');
   }

@@ -111,7 +111,7 @@ test('an enabled provider is changed only to a form that works, and a secret tha
   const { clientSecret: _kept, ...rest } = config;
   expect(outcome(await world.ask('PATCH /v1/auth/providers/github', { config: rest }))).toBe(200);
   expect((await world.ask('GET /v1/auth/providers/github')).json).toMatchObject({ enabled: true, tested: true });
-  expect((await world.signIn('github', 'octocat')).status).toBe(200);
+  expect((await world.signIn('github', 'octocat')).status).toBe(303);
 });
 
 test('disabling ends the tokens of those who have no other way in, and enabling revives none', async () => {

@@ -1,10 +1,11 @@
 import * as z from 'zod';
 import { NewPassword } from '#schema/api/users.ts';
 import { OutriderError } from '#schema/errors.ts';
+import { listProviders } from '../../store/providers/providers.ts';
 import { checkPassword } from '../auth.ts';
 import type { Deps } from '../handler.ts';
 import { startSession } from '../sign-in/session.ts';
-import { markup, page, PageRefusal, seeOther } from './html.ts';
+import { joined, markup, page, PageRefusal, seeOther, type Html } from './html.ts';
 import { formOf, localPath, queryOf, visitor } from './request.ts';
 
 const Query = z.object({ returnTo: z.string().max(4096).default('') });
@@ -22,13 +23,22 @@ interface Shown {
   readonly change?: boolean;
   readonly wrong?: string;
   readonly status?: number;
+  /** Links to other ways in. */
+  readonly elsewhere?: Html;
 }
 
 const NEW_PASSWORD = markup`<label>New password
         <input name="newPassword" type="password" autocomplete="new-password" minlength="12" required></label>`;
 
 /** What was typed as a password is never sent back: it is typed again. */
-async function form({ returnTo, username = '', change = false, wrong, status = 200 }: Shown): Promise<Response> {
+async function form({
+  returnTo,
+  username = '',
+  change = false,
+  wrong,
+  status = 200,
+  elsewhere,
+}: Shown): Promise<Response> {
   const body = markup`
     ${wrong === undefined ? null : markup`<p class="wrong" role="alert">${wrong}</p>`}
     <form method="post" action="/login">
@@ -39,15 +49,28 @@ async function form({ returnTo, username = '', change = false, wrong, status = 2
         <input name="password" type="password" autocomplete="current-password" required></label>
       ${change ? NEW_PASSWORD : null}
       <button>Sign in</button>
-    </form>`;
+    </form>
+    ${elsewhere ?? null}`;
   return await page('Sign in', body, { status });
+}
+
+/** Where else one can sign in. */
+async function linksElsewhere({ db }: Deps, returnTo: string | null): Promise<Html> {
+  const query = returnTo === null ? '' : `?returnTo=${encodeURIComponent(returnTo)}`;
+  const links = (await listProviders(db))
+    .filter(({ enabled }) => enabled)
+    .map(
+      ({ id, displayName }) =>
+        markup`<p><a href="/v1/auth/providers/${id}/start${query}">Sign in with ${displayName}</a></p>`,
+    );
+  return joined(links);
 }
 
 /** `GET /login?returnTo=<path>`: the form, or straight back for who is signed in. */
 export async function showLogin(request: Request, deps: Deps): Promise<Response> {
   const returnTo = localPath(queryOf(Query, request).returnTo, deps.config.publicUrl);
   const caller = await visitor(request, deps);
-  if (caller === null) return await form({ returnTo });
+  if (caller === null) return await form({ returnTo, elsewhere: await linksElsewhere(deps, returnTo) });
   if (returnTo !== null) return seeOther(returnTo);
   return await page('Signed in', markup`<p>You are signed in as <b>${caller.facts.username}</b>.</p>`);
 }

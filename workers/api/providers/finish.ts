@@ -1,33 +1,19 @@
-import { moment } from '#schema/api/endpoint.ts';
-import { OutriderError } from '#schema/errors.ts';
 import type { SignedIn } from '../../authn/providers/people/sign-in.ts';
-import { findUser } from '../../store/users.ts';
 import type { Deps } from '../handler.ts';
-import { mint } from '../mint.ts';
-import { renderUser } from '../render.ts';
-
-/** A working day and what is left of it at home. */
-const SESSION_SECONDS = 16 * 3600;
+import { seeOther } from '../pages/html.ts';
+import { startSession } from '../sign-in/session.ts';
 
 /**
- * What somebody gets who has signed in through a provider with a browser: the one place that decides it.
- * @param description of the token in its person's list
+ * What somebody gets who has signed in through a provider with a browser: a session, and to where they were going.
+ * @param description of the session in its person's list
  */
 export async function finishSignIn(
   deps: Deps,
   { userId, issueAt }: SignedIn,
   { description, returnTo }: { description: string; returnTo: string },
 ): Promise<Response> {
-  const user = await findUser(deps.db, userId);
-  if (user === null) throw new OutriderError('sign_in_refused', 'this account is gone');
-  const { row, token } = await mint(deps, {
-    userId,
-    kind: 'session',
-    description,
-    cluster: null,
-    readOnly: false,
-    createdAt: issueAt,
-    expiresAt: deps.now + SESSION_SECONDS,
-  });
-  return Response.json({ token, expiresAt: moment(row.expiresAt), user: renderUser(user), returnTo });
+  // Not as of now: what was taken back since they were let in stays so.
+  const { setCookie } = await startSession(deps, userId, { description, issuedAt: issueAt });
+  deps.answer.append('set-cookie', setCookie);
+  return seeOther(returnTo);
 }

@@ -9,21 +9,25 @@ import { finishFlow } from '../../store/providers/flows.ts';
 import { findProvider, type Provider } from '../../store/providers/providers.ts';
 import { ShapeError } from '../../problem.ts';
 import type { Deps } from '../handler.ts';
+import { localPath } from '../pages/request.ts';
 import { finishSignIn } from './finish.ts';
 import { asRefusal } from './render.ts';
 
 /** Codes and states of providers are some hundred characters; nothing that is longer is looked at. */
 const MAX_QUERY = 8192;
 
-const StartQuery = z.strictObject({ returnTo: ReturnTo.default('/') });
+/** Without a place to go, the page that says who is signed in. */
+const StartQuery = z.strictObject({ returnTo: ReturnTo.default('/login') });
 
 /** `GET /v1/auth/providers/{provider}/start`: sends a browser to the provider, and has it remember what it must bring back. */
 export async function startSignIn(request: Request, deps: Deps, id: string): Promise<Response> {
   const query = readQuery(request);
   const parsed = StartQuery.safeParse(Object.fromEntries(query));
   if (!parsed.success) throw new ShapeError(parsed.error.issues);
+  const returnTo = localPath(parsed.data.returnTo, deps.config.publicUrl);
+  if (returnTo === null) throw new OutriderError('invalid', 'returnTo: a path of this plane is expected');
   const provider = await enabledProvider(deps, id);
-  const flow = newFlow(provider.id, parsed.data.returnTo, deps.now);
+  const flow = newFlow(provider.id, returnTo, deps.now);
   try {
     const location = await (await redirectFlow(deps, provider)).begin(flow);
     return new Response(null, {
@@ -47,15 +51,14 @@ export async function endSignIn(request: Request, deps: Deps, id: string): Promi
   if (!(await finishFlow(db, { id: flowId, expiresAt: flow.expiresAt, now }))) {
     throw new OutriderError('sign_in_failed', 'this sign-in came back before; begin again');
   }
+  // However it ends: it is of no use any more.
+  deps.answer.append('set-cookie', FORGET_FLOW);
   const provider = await enabledProvider(deps, id);
   try {
     const identity = await (await redirectFlow(deps, provider)).finish(flow, query);
     // The provider as it is after the answer: it may have been changed while that was under way.
     const signedIn = await admit(deps, await enabledProvider(deps, id), identity);
-    const { returnTo } = flow;
-    const response = await finishSignIn(deps, signedIn, { description: `sign-in with ${id}`, returnTo });
-    response.headers.append('set-cookie', FORGET_FLOW);
-    return response;
+    return await finishSignIn(deps, signedIn, { description: `sign-in with ${id}`, returnTo: flow.returnTo });
   } catch (error) {
     throw asRefusal(error);
   }

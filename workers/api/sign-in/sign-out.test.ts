@@ -14,6 +14,7 @@ test('while a key is being rotated both are published, the one that signs first,
     AGENT_IMAGE: 'agent:1',
     SIGNING_KEYS: JSON.stringify(keys),
     CLUSTER_ID_KEY: 'A'.repeat(43),
+    SECRETS_KEYS: JSON.stringify([{ id: 'a', key: 'A'.repeat(43) }]),
   });
   const published = await handleGetKeys({ params: {}, query: {}, body: {} }, { config } as Deps, null);
   expect(published.keys.map(({ kid }) => kid)).toEqual(['new', 'old']);

@@ -1,6 +1,7 @@
 import { env, exports } from 'cloudflare:workers';
 import { vi } from 'vitest';
 import { GitHub } from '#test/support/github/github.ts';
+import { SESSION_COOKIE } from '#workers/authn/cookie.ts';
 import { administrator, ask, ORIGIN, type Answer } from '../../management/client.ts';
 import { CLIENT, OidcProvider } from './oidc.ts';
 
@@ -75,6 +76,12 @@ export class World {
   }
 }
 
+/** What a browser has that was signed in and sent on. */
+async function signedIn(token: string, response: Response): Promise<unknown> {
+  const { json } = await ask('GET /v1/me', { token });
+  return { token, user: json?.user, returnTo: response.headers.get('location') };
+}
+
 /** A browser, as far as cookies and redirects go. */
 export class Browser {
   readonly cookies = new Map<string, string>();
@@ -93,7 +100,9 @@ export class Browser {
     for (const line of response.headers.getSetCookie()) this.#keep(line);
     const text = await response.text();
     const isJson = /[/+]json/.test(response.headers.get('content-type') ?? '');
-    return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : null };
+    const session = response.status === 303 ? this.cookies.get(SESSION_COOKIE) : undefined;
+    const json = session === undefined ? (isJson ? JSON.parse(text) : null) : await signedIn(session, response);
+    return { status: response.status, headers: response.headers, text, json };
   }
 
   #keep(line: string): void {
