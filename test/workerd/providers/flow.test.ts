@@ -67,7 +67,7 @@ test('more groups than can be carried are refused, and not cut off in silence', 
 });
 
 test('people of the same name at two providers and here stay three (no merging by name)', async () => {
-  await world.ask('POST /v1/users', { username: 'ada', password: 'some password 1' });
+  await world.ask('POST /v1/users', { metadata: { name: 'ada' }, spec: { password: 'some password 1' } });
   world.gitHub.addAccount('ada');
   const [oidc, gitHub] = [await world.signIn('oidc', '248289'), await world.signIn('github', 'ada')];
   expect([oidc.json.user.username, gitHub.json.user.username]).toEqual(['ada-2', 'ada-3']);
@@ -111,7 +111,7 @@ test('the cookie of a sign-in is of this host alone, for TLS, hidden from script
 
 test('a disabled person is refused, and so is whom access does not list', async () => {
   const ada = await world.signIn('oidc', '248289');
-  await world.ask(`PATCH /v1/users/${ada.json.user.id}`, { enabled: false });
+  await world.ask(`PATCH /v1/users/${ada.json.user.id}`, { spec: { enabled: false } });
   expect(outcome(await world.signIn('oidc', '248289'))).toBe('sign_in_refused');
   await world.ask('PATCH /v1/auth/providers/github', { access: { mode: 'groups', principals: ['github_team://99'] } });
   expect(outcome(await world.signIn('github', 'octocat'))).toBe('sign_in_refused');
