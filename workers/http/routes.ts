@@ -39,6 +39,7 @@ import {
   testProvider,
   updateProvider,
 } from '#schema/api/providers/providers.ts';
+import { signInWithProvider } from '#schema/api/providers/password.ts';
 import { resetPassword, setUpAdministrator } from '#schema/api/setup.ts';
 import {
   createGlobalRole,
@@ -111,6 +112,7 @@ import {
   handleTestProvider,
   handleUpdateProvider,
 } from '../api/providers/providers.ts';
+import { handleSignInWithProvider } from '../api/providers/password.ts';
 import {
   handleCreateRegistrationToken,
   handleDeleteRegistrationToken,
@@ -183,6 +185,7 @@ export const ROUTES: readonly Route[] = [
   route(updateProvider, handleUpdateProvider),
   route(deleteProvider, handleDeleteProvider),
   route(testProvider, handleTestProvider),
+  route(signInWithProvider, handleSignInWithProvider),
   route(enableProvider, handleEnableProvider),
   route(disableProvider, handleDisableProvider),
   route(listUserPrincipals, handleListUserPrincipals),

@@ -1,12 +1,11 @@
 import type { Principal } from '#schema/access.ts';
-import { OutriderError, unknownCluster } from '#schema/errors.ts';
+import { unknownCluster } from '#schema/errors.ts';
 import { randomBase32 } from '#schema/ids.ts';
 import { announcedCommit, type Announced } from '../access/commit.ts';
 import { keepWindow } from '../audit/window.ts';
 import type { Deps } from '../api/handler.ts';
 import { noteUse } from '../authn/use.ts';
 import type { Cluster } from '../cluster/object.ts';
-import { answerOf } from '../cluster/asked.ts';
 import { clusterObject, newClusterId } from '../cluster/stub.ts';
 import { CONNECT_PATH, pathOf } from '../cluster/target.ts';
 import { dialTunnel } from '../connect/tunnel.ts';
@@ -15,9 +14,9 @@ import { describeError, loggablePath, logRequest } from '../log.ts';
 import { codeOf, problemResponse } from '../problem.ts';
 import { proxyRequest } from '../proxy/route.ts';
 import { statusOfError } from '../status.ts';
-import { findCluster } from '../store/clusters.ts';
 import { addressOf, callerOf } from './address.ts';
 import { createApp } from './app.ts';
+import { askDirectory } from './ask.ts';
 
 /** 80 bits: names a request in the log, and nothing else. */
 const REQUEST_ID_LENGTH = 16;
@@ -85,8 +84,7 @@ function depsOf(request: Request, env: Env, config: Config, context: ExecutionCo
     newClusterId: async () => await newClusterId(config),
     clusterStatus: async (clusterId) => await (await existing(env, config, clusterId)).status(),
     clusterMetrics: async (clusterId) => await (await existing(env, config, clusterId)).metrics(clusterId),
-    askDirectory: async (clusterId, question) =>
-      answerOf(await (await connected(env, config, clusterId)).ask(clusterId, question)),
+    askDirectory: async (clusterId, question) => await askDirectory(env, config, clusterId, question),
     armRefresher: async (at) => await env.REFRESHER.get(env.REFRESHER.idFromName('main')).arm(at),
   };
 }
@@ -95,15 +93,6 @@ async function existing(env: Env, config: Config, clusterId: string): Promise<Du
   const stub = await clusterObject(env, config, clusterId);
   if (stub === null) throw unknownCluster();
   return stub;
-}
-
-/** An object is made by its agent's first dial, near the cluster, and never by a question: where there was none, nothing is asked. */
-async function connected(env: Env, config: Config, clusterId: string): Promise<DurableObjectStub<Cluster>> {
-  const cluster = await findCluster(env.DB, clusterId);
-  if (cluster === null) throw unknownCluster();
-  if (cluster.connectedAt === null)
-    throw new OutriderError('tunnel_down', 'no agent of this cluster has ever connected');
-  return await existing(env, config, clusterId);
 }
 
 /** Whence a request comes: the edge sets a field; a plain workerd says `address:port`, and its configuration removes the field where a client sends it. */

@@ -1,5 +1,7 @@
 import * as z from 'zod';
 import { plain } from '../../audit/redact.ts';
+import { DirectoryConfig, DirectoryPassword } from '../../directory/config.ts';
+import { ClusterId } from '../../ids.ts';
 
 /** Begins the principals of a provider, so it has no `_`; it stands in paths and Kubernetes group names, so it is plain. */
 export const ProviderId = plain(
@@ -87,16 +89,28 @@ const github = {
   fixed: ['hostname'],
 } satisfies ProviderType;
 
+const activedirectory = {
+  settings: z.strictObject({
+    cluster: plain(ClusterId).describe(
+      'The cluster whose agent asks the directory. Whoever administers that cluster could see the passwords of all who sign in here, in passing',
+    ),
+    ...DirectoryConfig.omit({ bindPassword: true }).shape,
+  }),
+  secrets: z.strictObject({ bindPassword: DirectoryPassword.optional() }),
+  fixed: ['searchBase'],
+} satisfies ProviderType;
+
 /** The types of providers. A new one is a row here and one in `workers/authn/providers/types.ts`. */
-export const PROVIDER_TYPES = { oidc, github } as const satisfies Record<string, ProviderType>;
+export const PROVIDER_TYPES = { oidc, github, activedirectory } as const satisfies Record<string, ProviderType>;
 
 export type ProviderTypeName = keyof typeof PROVIDER_TYPES;
-export const ProviderTypeName = z.enum(['oidc', 'github']) satisfies z.ZodType<ProviderTypeName>;
+export const ProviderTypeName = z.enum(['oidc', 'github', 'activedirectory']) satisfies z.ZodType<ProviderTypeName>;
 
 /** What is shown of a configuration. */
 export const ProviderSettings = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('oidc'), ...oidc.settings.shape }),
   z.strictObject({ type: z.literal('github'), ...github.settings.shape }),
+  z.strictObject({ type: z.literal('activedirectory'), ...activedirectory.settings.shape }),
 ]);
 export type ProviderSettings = z.output<typeof ProviderSettings>;
 
@@ -104,6 +118,11 @@ export type ProviderSettings = z.output<typeof ProviderSettings>;
 export const ProviderConfig = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('oidc'), ...oidc.settings.shape, ...oidc.secrets.shape }),
   z.strictObject({ type: z.literal('github'), ...github.settings.shape, ...github.secrets.shape }),
+  z.strictObject({
+    type: z.literal('activedirectory'),
+    ...activedirectory.settings.shape,
+    ...activedirectory.secrets.shape,
+  }),
 ]);
 export type ProviderConfig = z.output<typeof ProviderConfig>;
 

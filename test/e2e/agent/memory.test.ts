@@ -21,10 +21,10 @@ const IDLE_BYTES = 80 * MIB;
  */
 const LOADED_BYTES = 170 * MIB;
 
-/** Half of what GROWTH_GETS would take if each left its stream behind (about 3 KiB); resident memory comes and goes by less. */
-const GROWTH_BYTES = 8 * MIB;
-const WARM_GETS = 1_000;
-const GROWTH_GETS = 5_000;
+/** Half of what GROWTH_GETS would take if each left its stream behind (about 3 KiB); resident memory comes and goes by less, once the heap has grown as far as it may. */
+const GROWTH_BYTES = 16 * MIB;
+const WARM_GETS = 10_000;
+const GROWTH_GETS = 10_000;
 
 const LOAD_MS = 5_000;
 

@@ -139,7 +139,15 @@ test('the sign-in page is told of enabled providers, and of nothing more', async
   await world.ask('POST /v1/auth/providers/github/disable');
   const { json } = await ask('GET /v1/auth/providers/enabled');
   expect(json).toEqual({
-    items: [{ id: 'oidc', type: 'oidc', displayName: 'The oidc', startPath: '/v1/auth/providers/oidc/start' }],
+    items: [
+      {
+        id: 'oidc',
+        type: 'oidc',
+        displayName: 'The oidc',
+        startPath: '/v1/auth/providers/oidc/start',
+        passwordPath: null,
+      },
+    ],
   });
 });
 

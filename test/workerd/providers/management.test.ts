@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { checkConfig } from '#workers/env.ts';
 import { openSecrets, reencrypt } from '#workers/authn/providers/sealed.ts';
 import { findProvider, replaceProvider } from '#workers/store/providers/providers.ts';
-import { ask, operatorToken, outcome, person, tokenFor } from '../management/client.ts';
+import { ask, cluster, member, operatorToken, outcome, person, tokenFor } from '../management/client.ts';
 import { World } from './support/world.ts';
 
 let world: World;
@@ -253,4 +253,51 @@ test('after a rotation of the key everything is sealed anew, and the old key is 
   // The plane of this test has the old key alone, and its operator asks.
   const asked = await ask('POST /v1/setup/reencrypt', { token: await operatorToken() });
   expect(outcome(asked)).toBe('internal');
+});
+
+const directory = {
+  type: 'activedirectory',
+  servers: ['dc1.corp.example'],
+  port: 636,
+  security: 'ldaps',
+  ca: null,
+  searchBase: 'DC=corp,DC=example',
+  bindName: 'search@corp.example',
+  bindPassword: 'of the search account',
+  loginAttribute: 'sAMAccountName',
+};
+
+test('a directory is kept with its password sealed, and tells why it cannot be asked', async () => {
+  const id = await cluster();
+  const config = { ...directory, cluster: id };
+  const made = await world.ask('POST /v1/auth/providers', { id: 'corp', displayName: 'Corp', config });
+  expect(made.status).toBe(201);
+  expect(made.text).not.toContain(directory.bindPassword);
+  const tested = await world.ask('POST /v1/auth/providers/corp/test');
+  expect(tested.json).toMatchObject({ ok: false, checks: [{ name: 'directory', ok: false }] });
+  expect(tested.json.checks[0].detail).toContain('no agent of this cluster has ever connected');
+  expect(outcome(await world.ask('POST /v1/auth/providers/corp/enable'))).toBe('provider_untested');
+  const { bindPassword: _left, ...without } = config;
+  const refused = await world.ask('POST /v1/auth/providers', { id: 'other', displayName: 'Other', config: without });
+  expect(outcome(refused)).toBe('invalid');
+});
+
+// Tried without the question who owns the cluster: the provider was made.
+test('attack: who manages authentication sends no agent of a cluster that is not theirs anywhere', async () => {
+  const [theirs, id] = [await person(), await cluster()];
+  await world.ask('POST /v1/global-role-bindings', { role: 'authentication-manage', user: theirs });
+  const token = await tokenFor(theirs);
+  const body = { id: 'corp', displayName: 'Corp', config: { ...directory, cluster: id } };
+  expect(outcome(await ask('POST /v1/auth/providers', { token, body }))).toBe('unknown_cluster');
+  await member(id, theirs, 'member');
+  expect(outcome(await ask('POST /v1/auth/providers', { token, body }))).toBe('forbidden');
+  await member(id, theirs, 'owner');
+  expect((await ask('POST /v1/auth/providers', { token, body })).status).toBe(201);
+});
+
+test('nobody signs in by a password where there is no such provider, none that is enabled, or none that takes one', async () => {
+  for (const id of ['nowhere', 'oidc']) {
+    const body = { username: 'ada', password: 'x' };
+    expect(outcome(await ask(`POST /v1/auth/providers/${id}/password`, { body }))).toBe('not_found');
+  }
 });

@@ -25,6 +25,7 @@ const deps = async () => ({
   db: env.DB,
   config: await readConfig(env),
   commit: async (statements: D1PreparedStatement[]) => await env.DB.batch(statements),
+  askDirectory: async () => await Promise.reject(new Error('there is no directory')),
 });
 const refreshAt = async (now: number): Promise<number | null> => await refreshMemberships(await deps(), now);
 const groups = async (): Promise<string[]> => {

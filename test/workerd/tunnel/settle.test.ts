@@ -104,7 +104,8 @@ test('a text message other than "ping" ends the tunnel', async () => {
 test('a stream of a kind that the agent did not list is never opened', async () => {
   const agent = await world.agent({ capabilities: ['http'] });
   const response = await world.upgrade('/api/v1/namespaces/default/pods/web/exec');
-  expect(response.status).toBe(500);
-  expect(await response.json()).toMatchObject({ kind: 'Status', reason: 'InternalError' });
+  // `agent_outdated`: what to do is in the message.
+  expect(response.status).toBe(503);
+  expect(await response.json()).toMatchObject({ kind: 'Status', reason: 'ServiceUnavailable' });
   expect(agent.opened.length).toBe(0);
 });

@@ -1,19 +1,24 @@
 import * as z from 'zod';
 import { NewPassword } from '#schema/api/users.ts';
 import { OutriderError } from '#schema/errors.ts';
-import { listProviders } from '../../store/providers/providers.ts';
+import { signsInByPassword } from '../../authn/providers/types.ts';
+import { listProviders, type Provider } from '../../store/providers/providers.ts';
 import { checkPassword } from '../auth.ts';
 import type { Deps } from '../handler.ts';
+import { enabledProvider } from '../providers/flow.ts';
+import { checkAtProvider } from '../providers/password.ts';
 import { startSession } from '../sign-in/session.ts';
 import { joined, markup, page, PageRefusal, seeOther, type Html } from './html.ts';
 import { formOf, localPath, queryOf, visitor } from './request.ts';
 
-const Query = z.object({ returnTo: z.string().max(4096).default('') });
+const provider = z.string().max(64).default('');
+const Query = z.object({ returnTo: z.string().max(4096).default(''), provider });
 const Form = z.object({
   username: z.string().trim().min(1).max(256),
   password: z.string().min(1).max(256),
   newPassword: z.string().max(256).optional(),
   returnTo: z.string().max(4096).default(''),
+  provider,
 });
 
 interface Shown {
@@ -23,8 +28,10 @@ interface Shown {
   readonly change?: boolean;
   readonly wrong?: string;
   readonly status?: number;
+  /** Whose name and password are asked for; none: the plane's own. */
+  readonly provider?: Pick<Provider, 'id' | 'displayName'> | null;
   /** Links to other ways in. */
-  readonly elsewhere?: Html;
+  readonly elsewhere?: Html | null;
 }
 
 const NEW_PASSWORD = markup`<label>New password
@@ -38,11 +45,13 @@ async function form({
   wrong,
   status = 200,
   elsewhere,
+  provider: at = null,
 }: Shown): Promise<Response> {
   const body = markup`
     ${wrong === undefined ? null : markup`<p class="wrong" role="alert">${wrong}</p>`}
     <form method="post" action="/login">
       <input type="hidden" name="returnTo" value="${returnTo}">
+      <input type="hidden" name="provider" value="${at?.id ?? ''}">
       <label>Name
         <input name="username" value="${username}" autocomplete="username" autocapitalize="none" required autofocus></label>
       <label>Password
@@ -51,26 +60,37 @@ async function form({
       <button>Sign in</button>
     </form>
     ${elsewhere ?? null}`;
-  return await page('Sign in', body, { status });
+  return await page(at === null ? 'Sign in' : `Sign in with ${at.displayName}`, body, { status });
 }
 
 /** Where else one can sign in. */
 async function linksElsewhere({ db }: Deps, returnTo: string | null): Promise<Html> {
-  const query = returnTo === null ? '' : `?returnTo=${encodeURIComponent(returnTo)}`;
+  const back = returnTo === null ? [] : [['returnTo', returnTo]];
+  const to = (path: string, more: string[][]): string => {
+    const query = new URLSearchParams([...more, ...back]).toString();
+    return query === '' ? path : `${path}?${query}`;
+  };
   const links = (await listProviders(db))
     .filter(({ enabled }) => enabled)
     .map(
-      ({ id, displayName }) =>
-        markup`<p><a href="/v1/auth/providers/${id}/start${query}">Sign in with ${displayName}</a></p>`,
+      ({ id, displayName, settings }) =>
+        markup`<p><a href="${
+          signsInByPassword(settings.type) ? to('/login', [['provider', id]]) : to(`/v1/auth/providers/${id}/start`, [])
+        }">Sign in with ${displayName}</a></p>`,
     );
   return joined(links);
 }
 
 /** `GET /login?returnTo=<path>`: the form, or straight back for who is signed in. */
 export async function showLogin(request: Request, deps: Deps): Promise<Response> {
-  const returnTo = localPath(queryOf(Query, request).returnTo, deps.config.publicUrl);
+  const query = queryOf(Query, request);
+  const returnTo = localPath(query.returnTo, deps.config.publicUrl);
   const caller = await visitor(request, deps);
-  if (caller === null) return await form({ returnTo, elsewhere: await linksElsewhere(deps, returnTo) });
+  if (caller === null) {
+    const at = query.provider === '' ? null : await enabledProvider(deps, query.provider);
+    if (at !== null && !signsInByPassword(at.settings.type)) return seeOther(`/v1/auth/providers/${at.id}/start`);
+    return await form({ returnTo, provider: at, elsewhere: at === null ? await linksElsewhere(deps, returnTo) : null });
+  }
   if (returnTo !== null) return seeOther(returnTo);
   return await page('Signed in', markup`<p>You are signed in as <b>${caller.facts.username}</b>.</p>`);
 }
@@ -80,16 +100,15 @@ export async function signInByForm(request: Request, deps: Deps): Promise<Respon
   const sent = await formOf(Form, request, deps);
   const returnTo = localPath(sent.returnTo, deps.config.publicUrl);
   const { username, password } = sent;
-  const newPassword = sent.newPassword === '' ? undefined : sent.newPassword;
-  const again = { returnTo, username, change: newPassword !== undefined };
+  const at = sent.provider === '' ? null : await enabledProvider(deps, sent.provider);
+  const newPassword = sent.newPassword === '' || at !== null ? undefined : sent.newPassword;
+  const again = { returnTo, username, change: newPassword !== undefined, provider: at };
   if (newPassword !== undefined && !NewPassword.safeParse(newPassword).success) {
     const wrong = 'The new password must have 12 to 256 characters.';
     throw new PageRefusal('invalid', await form({ ...again, wrong, status: 422 }));
   }
   try {
-    const { user, issuedAt } = await checkPassword(deps, { username, password, newPassword });
-    const { setCookie } = await startSession(deps, user.id, { issuedAt });
-    deps.answer.append('set-cookie', setCookie);
+    deps.answer.append('set-cookie', await begin(deps, at, { username, password, newPassword }));
   } catch (error) {
     const shown = error instanceof OutriderError ? SHOWN[error.code] : undefined;
     if (!(error instanceof OutriderError) || shown === undefined) throw error;
@@ -100,6 +119,20 @@ export async function signInByForm(request: Request, deps: Deps): Promise<Respon
   return seeOther(returnTo ?? '/login');
 }
 
+/** Has whoever knows the password judge it. @returns the session's Set-Cookie */
+async function begin(
+  deps: Deps,
+  at: Provider | null,
+  typed: { username: string; password: string; newPassword: string | undefined },
+): Promise<string> {
+  if (at === null) {
+    const { user, issuedAt } = await checkPassword(deps, typed);
+    return (await startSession(deps, user.id, { issuedAt })).setCookie;
+  }
+  const { userId, issueAt } = await checkAtProvider(deps, at.id, typed);
+  return (await startSession(deps, userId, { description: `sign-in with ${at.id}`, issuedAt: issueAt })).setCookie;
+}
+
 /** What the form itself answers; anything else is a page of its own. */
 const SHOWN: Partial<Record<OutriderError['code'], { status: number; say?: string }>> = {
   invalid_credentials: { status: 401, say: 'The name or the password is wrong.' },
@@ -108,5 +141,7 @@ const SHOWN: Partial<Record<OutriderError['code'], { status: number; say?: strin
     say: 'This password was made for one use. Type it again, and choose your own.',
   },
   invalid: { status: 422 },
+  sign_in_refused: { status: 403 },
+  provider_unavailable: { status: 503 },
   conflict: { status: 409 },
 };

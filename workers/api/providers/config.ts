@@ -25,10 +25,16 @@ function split(sent: ProviderConfig): { settings: ProviderSettings; secrets: Pro
   };
 }
 
-/** GitHub has no public clients. */
+/** What cannot be left out of a new provider: GitHub has no public clients, and a directory shows itself to nobody. */
+const NEEDED: Partial<Record<ProviderSettings['type'], string>> = {
+  github: 'clientSecret',
+  activedirectory: 'bindPassword',
+};
+
 function checkSecrets({ type }: ProviderSettings, secrets: ProviderSecrets): void {
-  if (type === 'github' && secrets['clientSecret'] === undefined) {
-    throw new OutriderError('invalid', 'config.clientSecret: is needed');
+  const needed = NEEDED[type];
+  if (needed !== undefined && secrets[needed] === undefined) {
+    throw new OutriderError('invalid', `config.${needed}: is needed`);
   }
 }
 

@@ -77,15 +77,15 @@ function readQuery(request: Request): URLSearchParams {
 }
 
 /** One answer for a provider that is not there and one that is disabled. @throws OutriderError not_found */
-async function enabledProvider({ db }: Deps, id: string): Promise<Provider> {
+export async function enabledProvider({ db }: Deps, id: string): Promise<Provider> {
   const known = ProviderId.safeParse(id);
   const provider = known.success ? await findProvider(db, known.data) : null;
   if (provider === null || !provider.enabled) throw new OutriderError('not_found', 'one cannot sign in there');
   return provider;
 }
 
-async function redirectFlow({ config }: Deps, provider: Provider): Promise<RedirectFlow> {
-  const { redirect } = await connectorOf(config, provider);
+async function redirectFlow(deps: Deps, provider: Provider): Promise<RedirectFlow> {
+  const { redirect } = await connectorOf(deps, provider);
   if (redirect === undefined) throw new OutriderError('not_found', 'one does not sign in there with a browser');
   return redirect;
 }

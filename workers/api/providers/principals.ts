@@ -94,7 +94,7 @@ export const handleSearchPrincipals: Handler<typeof searchPrincipals> = async ({
   const [groups, people] = [await searchGroups(deps.db, asked), await searchPeople(deps.db, asked)];
   let there: Found[];
   try {
-    there = await (await connectorOf(deps.config, provider)).search(query.query);
+    there = await (await connectorOf(deps, provider)).search(query.query);
   } catch (error) {
     throw asRefusal(error);
   }

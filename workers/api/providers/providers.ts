@@ -10,7 +10,8 @@ import type {
   testProvider,
   updateProvider,
 } from '#schema/api/providers/providers.ts';
-import { OutriderError } from '#schema/errors.ts';
+import { OutriderError, unknownCluster } from '#schema/errors.ts';
+import { signsInByPassword } from '../../authn/providers/types.ts';
 import { connectorOf, reencrypt } from '../../authn/providers/sealed.ts';
 import {
   addProvider,
@@ -23,7 +24,9 @@ import {
   replaceProvider,
   type Provider,
 } from '../../store/providers/providers.ts';
-import type { Deps, Handler } from '../handler.ts';
+import { findCaller } from '../../store/callers.ts';
+import type { Deps, Handler, KnownCaller } from '../handler.ts';
+import { knowsCluster, onlyOwners } from '../permission.ts';
 import { changedConfig, newConfig } from './config.ts';
 import { checkAccess, renderProvider } from './render.ts';
 
@@ -44,7 +47,8 @@ export const handleListEnabledProviders: Handler<typeof listEnabledProviders> = 
       id,
       type,
       displayName,
-      startPath: `/v1/auth/providers/${id}/start`,
+      startPath: signsInByPassword(type) ? null : `/v1/auth/providers/${id}/start`,
+      passwordPath: signsInByPassword(type) ? `/v1/auth/providers/${id}/password` : null,
     })),
 });
 
@@ -55,9 +59,10 @@ export const handleListProviders: Handler<typeof listProviders> = async (_input,
 export const handleGetProvider: Handler<typeof getProvider> = async ({ params }, deps) =>
   renderProvider(deps.config, await foundProvider(deps, params.provider));
 
-export const handleCreateProvider: Handler<typeof createProvider> = async ({ body }, deps) => {
+export const handleCreateProvider: Handler<typeof createProvider> = async ({ body }, deps, caller) => {
   const { id, displayName, access, unconfirmedHours } = body;
   checkAccess(id, access);
+  if (body.config.type === 'activedirectory') await mustOwn(deps, caller, body.config.cluster);
   const { settings, secrets } = await newConfig(deps.config, id, body.config);
   const draft = { id, displayName, access, unconfirmedHours, settings, secrets };
   if (!(await addProvider(deps.db, draft, deps.now))) {
@@ -92,9 +97,16 @@ export const handleUpdateProvider: Handler<typeof updateProvider> = async ({ par
   return renderProvider(deps.config, await foundProvider(deps, before.id));
 };
 
+/** An agent goes wherever a configuration says: only who owns its cluster sends it there. @throws OutriderError unknown_cluster, forbidden */
+async function mustOwn({ db }: Deps, { principal }: KnownCaller, cluster: string): Promise<void> {
+  const facts = await findCaller(db, { user: principal.user, token: principal.token, cluster });
+  if (facts === null || !knowsCluster(facts)) throw unknownCluster();
+  if (!facts.administrator && facts.role !== 'owner') throw onlyOwners();
+}
+
 /** @throws OutriderError provider_untested */
-async function mustWork({ config }: Deps, provider: Provider): Promise<void> {
-  const failed = (await (await connectorOf(config, provider)).test()).find(({ ok }) => !ok);
+async function mustWork(deps: Deps, provider: Provider): Promise<void> {
+  const failed = (await (await connectorOf(deps, provider)).test()).find(({ ok }) => !ok);
   if (failed !== undefined) {
     throw new OutriderError('provider_untested', `the new form does not work: ${failed.name}: ${failed.detail}`);
   }
@@ -108,7 +120,7 @@ export const handleDeleteProvider: Handler<typeof deleteProvider> = async ({ par
 
 export const handleTestProvider: Handler<typeof testProvider> = async ({ params }, deps) => {
   const provider = await foundProvider(deps, params.provider);
-  const checks = await (await connectorOf(deps.config, provider)).test();
+  const checks = await (await connectorOf(deps, provider)).test();
   const ok = checks.every((check) => check.ok);
   await recordTest(deps.db, { id: provider.id, form: provider.form, ok, now: deps.now });
   return { ok, checks };

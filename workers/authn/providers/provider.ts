@@ -1,3 +1,4 @@
+import type { DirectoryAnswer, DirectoryQuestion } from '#schema/directory/questions.ts';
 import type { Config } from '../../env.ts';
 
 /** A group somebody is in at a provider. */
@@ -13,7 +14,7 @@ export interface ExternalIdentity {
   readonly loginName: string;
   readonly displayName: string;
   readonly groups: readonly ExternalGroup[];
-  /** What {@link Connector.refresh} will ask with, in the clear; null: nothing, they must sign in again. */
+  /** What {@link Connector.refresh} will ask with, in the clear; empty: it needs nothing of theirs; null: it cannot ask, they must sign in again. */
   readonly grant: string | null;
 }
 
@@ -81,12 +82,16 @@ export interface Connector {
 /** More is no answer to a search. */
 export const MAX_FOUND = 50;
 
+/** Has a cluster's agent ask a directory. @throws OutriderError where there is no answer */
+export type AskThroughCluster = (clusterId: string, question: DirectoryQuestion) => Promise<DirectoryAnswer>;
+
 /** What a connector is made with. */
 export interface ConnectorContext {
   /** Of the provider: begins its principals. */
   readonly id: string;
   /** Where the browser comes back to. */
   readonly callbackUrl: string;
+  readonly ask: AskThroughCluster;
 }
 
 /** Where the browser comes back to from a provider. */

@@ -1,4 +1,5 @@
 import type { ProviderSecrets, ProviderSettings, ProviderTypeName } from '#schema/api/providers/types.ts';
+import { activeDirectory } from './active-directory.ts';
 import { gitHub } from './github/github.ts';
 import { openIdConnect } from './oidc/oidc.ts';
 import type { Connector, ConnectorContext } from './provider.ts';
@@ -15,6 +16,7 @@ type Make<T extends ProviderTypeName> = (
 const CONNECTORS: { readonly [T in ProviderTypeName]: Make<T> } = {
   oidc: openIdConnect,
   github: gitHub,
+  activedirectory: activeDirectory,
 };
 
 /** What speaks to a provider. */
@@ -26,3 +28,6 @@ export function connectorFor<T extends ProviderTypeName>(
   const make: Make<T> = CONNECTORS[settings.type];
   return make(settings, secrets, context);
 }
+
+/** Whether people type their name and password here, and not at the provider. */
+export const signsInByPassword = (type: ProviderTypeName): boolean => type === 'activedirectory';

@@ -10,7 +10,7 @@ import {
   type UserPrincipal,
 } from '../../../store/providers/principals.ts';
 import { findProvider, type Provider } from '../../../store/providers/providers.ts';
-import { ProviderUnavailable, type ExternalIdentity } from '../provider.ts';
+import { type AskThroughCluster, ProviderUnavailable, type ExternalIdentity } from '../provider.ts';
 import { holdsUntil, refreshAfter, retryAt } from './schedule.ts';
 import { connectorOf, openGrant, sealGrant } from '../sealed.ts';
 
@@ -19,6 +19,7 @@ export interface RefreshDeps {
   readonly db: D1Database;
   readonly config: Config;
   readonly commit: Commit;
+  readonly askDirectory: AskThroughCluster;
 }
 
 /** How asking about one person ended. */
@@ -66,7 +67,7 @@ export async function refreshOne(deps: RefreshDeps, row: UserPrincipal, now: num
   const keep = async (word: Word): Promise<boolean> =>
     await keepWord(deps.db, deps.commit, word, { before: row, claim });
   try {
-    const connector = await connectorOf(deps.config, provider);
+    const connector = await connectorOf(deps, provider);
     const answer = await connector.refresh(row.principal, await openGrant(deps.config, row));
     if (answer.outcome === 'confirmed') {
       await keep(await confirmed(deps, { provider, row, identity: answer.identity, now }));

@@ -1,4 +1,5 @@
 import { DurableObject } from 'cloudflare:workers';
+import type { DirectoryAnswer, DirectoryQuestion } from '#schema/directory/questions.ts';
 import { announcedCommit } from '../../../access/commit.ts';
 import type { AccessDispatcher } from '../../../access/dispatcher.ts';
 import { readConfig } from '../../../env.ts';
@@ -12,7 +13,7 @@ const LEFT_OVER_MS = 60_000;
  * Has people's groups be refreshed when they are due, by an alarm of its own: the dispatcher's must not wait for providers that are slow. While nobody signs in
  * through a provider it sleeps, and costs nothing.
  */
-export class Refresher extends DurableObject<Env> {
+export abstract class PeopleRefresher extends DurableObject<Env> {
   /** Epoch ms: the earliest that was armed since the run that is under way began. */
   #soonest = Infinity;
 
@@ -40,6 +41,7 @@ export class Refresher extends DurableObject<Env> {
       const deps = {
         db: this.env.DB,
         config: await readConfig(this.env),
+        askDirectory: async (clusterId: string, question: DirectoryQuestion) => await this.ask(clusterId, question),
         commit: announcedCommit({
           db: this.env.DB,
           dispatcher: () => this.#dispatcher(),
@@ -53,6 +55,9 @@ export class Refresher extends DurableObject<Env> {
       return now + LEFT_OVER_MS;
     }
   }
+
+  /** Has a cluster's agent ask a directory: where clusters' objects are, this does not know. */
+  protected abstract ask(clusterId: string, question: DirectoryQuestion): Promise<DirectoryAnswer>;
 
   #dispatcher(): Pick<AccessDispatcher, 'arm' | 'kick'> {
     return this.env.DISPATCHER.get(this.env.DISPATCHER.idFromName('main'));
