@@ -3,6 +3,7 @@ import { bodyLimit } from 'hono/body-limit';
 import { endBrowserSignIn } from '#schema/api/providers/providers.ts';
 import { openApi } from '#schema/api/openapi.ts';
 import { OutriderError } from '#schema/errors.ts';
+import { IMPERSONATE_PREFIX } from '#schema/kube/impersonation.ts';
 import type { Deps } from '../api/handler.ts';
 import { admitAddress } from '../api/request-rate.ts';
 import { asPage, PAGES } from '../api/pages/pages.ts';
@@ -62,6 +63,15 @@ export function createApp(): Hono<{ Bindings: Bindings }> {
     });
   });
   app.use(async (context, next) => {
+    // Not passed over: who sends one expects to act as somebody else. Acting is judged for one cluster, on its own path, and nowhere else.
+    for (const name of context.req.raw.headers.keys()) {
+      if (name.startsWith(IMPERSONATE_PREFIX)) {
+        throw new OutriderError(
+          'impersonation_refused',
+          `the management API knows no ${name}: nobody acts as another there`,
+        );
+      }
+    }
     admitAddress(context.env.deps.address);
     await next();
   });

@@ -71,7 +71,7 @@ export function revocation(world: () => World): void {
     expect(stderr).toMatch(/^Error from server \(Forbidden\): user u-\w+ has no access to cluster e2e/);
   });
 
-  test('a person who is disabled is refused within 5 s', async () => {
+  test('a person who is disabled is refused within 5 s (CVE-2023-22648)', async () => {
     const person = await world().addPerson('dora', 'member');
     const who = (): ReturnType<typeof ask> => person.through.kubectl(['auth', 'whoami']);
     expect((await who()).code).toBe(0);

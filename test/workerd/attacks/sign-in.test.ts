@@ -54,7 +54,7 @@ test('a cookie that nobody sealed, or of which a character was changed, is no si
   expect((await browser.open(callback)).status).toBe(303);
 });
 
-test('a state is good once: a replay is refused, with another code too', async () => {
+test('a state is good once: a replay is refused, with another code too (as CVE-2026-44946)', async () => {
   const start = await browser.start('oidc');
   const sealed = browser.cookies.get(COOKIE) ?? '';
   const [first, second] = [await world.authorized('oidc', 'ada', start), await world.authorized('oidc', 'ada', start)];

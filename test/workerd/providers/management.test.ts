@@ -114,7 +114,7 @@ test('an enabled provider is changed only to a form that works, and a secret tha
   expect((await world.signIn('github', 'octocat')).status).toBe(303);
 });
 
-test('disabling ends the tokens of those who have no other way in, and enabling revives none', async () => {
+test('disabling ends the tokens of those who have no other way in, and enabling revives none (GHSA-c45c-39f6-6gw9)', async () => {
   const ada = await world.signIn('oidc', 'ada');
   const octocat = await world.signIn('github', 'octocat');
   const local = await tokenFor(await person());
