@@ -45,6 +45,8 @@ export class GitHub {
   readonly teamIds = new Map<string, number>();
   /** Who is signed in at GitHub's own page, in the browser that comes. */
   signedInAs: string | null = null;
+  /** Whether it asks the person on a page of its own first, as it does until they have authorised an app once. */
+  asks = false;
   /** What the person leaves of the scopes that were asked for; null: all. */
   grantedScope: string | null = null;
   trouble: Trouble = null;
@@ -89,7 +91,7 @@ export class GitHub {
 
   async handle(request: Request): Promise<Response> {
     const url = new URL(request.url);
-    if (url.pathname === '/login/oauth/authorize') return this.#authorize(url);
+    if (url.pathname === '/login/oauth/authorize') return this.#authorize(url, request.method);
     if (this.trouble === 'outage') return new Response('<html>Unicorn!</html>', { status: 503 });
     if (this.trouble === 'not its API') return new Response('<html>Welcome</html>', { status: 200 });
     if (url.pathname === '/login/oauth/access_token') return await this.#exchange(request);
@@ -109,11 +111,16 @@ export class GitHub {
     return null;
   }
 
-  #authorize(url: URL): Response {
+  #authorize(url: URL, method: string): Response {
     const query = url.searchParams;
     const redirectUri = query.get('redirect_uri') ?? '';
     if (query.get('client_id') !== this.app.clientId || redirectUri !== this.app.callbackUrl) {
       return new Response('unknown app', { status: 404 });
+    }
+    if (this.asks && method === 'GET') {
+      const page =
+        '<!doctype html><title>Authorize</title><form method="post"><button>Authorize Outrider</button></form>';
+      return new Response(page, { headers: { 'content-type': 'text/html' } });
     }
     const back = new URL(redirectUri);
     back.searchParams.set('state', query.get('state') ?? '');

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import { makeAuthority, makeServerCertificate } from '#scripts/local/tls/issue.ts';
 
-/** A company's own CA, and what a server of it at `localhost` shows. */
+/** A company's own CA, and what a server of it on this machine shows. */
 export interface Tls {
   readonly caPem: string;
   readonly cert: string;
@@ -12,7 +12,7 @@ export interface Tls {
 
 export async function makeTls(): Promise<Tls> {
   const authority = await makeAuthority('A company');
-  const server = await makeServerCertificate(authority, ['localhost']);
+  const server = await makeServerCertificate(authority, ['localhost', '127.0.0.1']);
   return { caPem: authority.certificate, cert: server.certificate, key: server.key };
 }
 

@@ -1,6 +1,7 @@
 /** Installs what the end-to-end tests need; `scripts/test/install.ts` forks it. Tells its parent in one line what is lacking. */
 import { installClusterTools } from '#scripts/demo/install.ts';
 import { IMPORT_PACKAGES, installPackages, missingPackages } from '#scripts/demo/tools/debian.ts';
+import { installChromium } from '../browser/chromium.ts';
 import { installClientGo } from './clientgo.ts';
 import { installHelm } from './helm.ts';
 import { installSamba } from './samba.ts';
@@ -16,6 +17,7 @@ try {
   await installClusterTools({ node: root, log });
   if (root) await installPackages(missingPackages(IMPORT_PACKAGES), log);
   if (root) await installSamba(log);
+  if (root) await installChromium(log);
   await installClientGo(log);
   await installHelm(log);
 } catch (error) {

@@ -45,7 +45,9 @@ async function confirm(deps: Deps, { principal, facts }: KnownCaller, code: stri
       <dt>You are at</dt>
       <dd>${deps.address ?? 'an unknown address'}</dd>
       <dt>Asked at</dt>
-      <dd>${moment(grant.createdAt)}</dd>
+      <dd>${moment(grant.createdAt)
+        .replace('T', ' ')
+        .replace(/(\.\d+)?Z$/, ' UTC')}</dd>
     </dl>
     <p>Approve only what you have begun yourself, on a device before you. Nobody who helps you needs this.</p>
     <form method="post" action="/device">

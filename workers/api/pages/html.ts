@@ -25,7 +25,9 @@ export const joined = (pieces: readonly Html[]): Html => new Html(pieces.map(({ 
 const STYLE = `
   :root { color-scheme: light dark; }
   body { font: 1rem/1.5 system-ui, sans-serif; max-width: 26rem; margin: 12vh auto; padding: 0 1rem; }
-  h1 { font-size: 1.4rem; }
+  header { opacity: .7; }
+  h1 { font-size: 1.4rem; margin-top: .3rem; }
+  nav { border-top: 1px solid #8886; margin-top: 1.6rem; padding-top: .4rem; }
   label { display: block; margin: .8rem 0; }
   input { display: block; width: 100%; box-sizing: border-box; font: inherit; padding: .5rem; margin-top: .2rem; }
   button { font: inherit; padding: .5rem 1.2rem; margin: .8rem .5rem 0 0; }
@@ -71,6 +73,7 @@ export async function page(
 <style>${new Html(STYLE)}</style>
 </head>
 <body>
+<header>Outrider</header>
 <h1>${title}</h1>
 ${body}
 </body>

@@ -34,8 +34,11 @@ interface Shown {
   readonly elsewhere?: Html | null;
 }
 
-const NEW_PASSWORD = markup`<label>New password
+const NEW_PASSWORD = markup`<label>New password, of 12 characters or more
         <input name="newPassword" type="password" autocomplete="new-password" minlength="12" required></label>`;
+
+/** Where typing goes on: behind a name that is there already. */
+const focus = (here: boolean): Html | null => (here ? markup` autofocus` : null);
 
 /** What was typed as a password is never sent back: it is typed again. */
 async function form({
@@ -53,9 +56,9 @@ async function form({
       <input type="hidden" name="returnTo" value="${returnTo}">
       <input type="hidden" name="provider" value="${at?.id ?? ''}">
       <label>Name
-        <input name="username" value="${username}" autocomplete="username" autocapitalize="none" required autofocus></label>
+        <input name="username" value="${username}" autocomplete="username" autocapitalize="none" required${focus(username === '')}></label>
       <label>Password
-        <input name="password" type="password" autocomplete="current-password" required></label>
+        <input name="password" type="password" autocomplete="current-password" required${focus(username !== '')}></label>
       ${change ? NEW_PASSWORD : null}
       <button>Sign in</button>
     </form>
@@ -63,22 +66,25 @@ async function form({
   return await page(at === null ? 'Sign in' : `Sign in with ${at.displayName}`, body, { status });
 }
 
+/** An address that leads to a sign-in, and from there back. */
+function leading(path: string, returnTo: string | null, more: Record<string, string> = {}): string {
+  const query = new URLSearchParams({ ...more, ...(returnTo === null ? {} : { returnTo }) }).toString();
+  return query === '' ? path : `${path}?${query}`;
+}
+
 /** Where else one can sign in. */
-async function linksElsewhere({ db }: Deps, returnTo: string | null): Promise<Html> {
-  const back = returnTo === null ? [] : [['returnTo', returnTo]];
-  const to = (path: string, more: string[][]): string => {
-    const query = new URLSearchParams([...more, ...back]).toString();
-    return query === '' ? path : `${path}?${query}`;
-  };
+async function linksElsewhere({ db }: Deps, returnTo: string | null): Promise<Html | null> {
   const links = (await listProviders(db))
     .filter(({ enabled }) => enabled)
     .map(
       ({ id, displayName, settings }) =>
         markup`<p><a href="${
-          signsInByPassword(settings.type) ? to('/login', [['provider', id]]) : to(`/v1/auth/providers/${id}/start`, [])
+          signsInByPassword(settings.type)
+            ? leading('/login', returnTo, { provider: id })
+            : leading(`/v1/auth/providers/${id}/start`, returnTo)
         }">Sign in with ${displayName}</a></p>`,
     );
-  return joined(links);
+  return links.length === 0 ? null : markup`<nav>${joined(links)}</nav>`;
 }
 
 /** `GET /login?returnTo=<path>`: the form, or straight back for who is signed in. */
@@ -88,7 +94,9 @@ export async function showLogin(request: Request, deps: Deps): Promise<Response>
   const caller = await visitor(request, deps);
   if (caller === null) {
     const at = query.provider === '' ? null : await enabledProvider(deps, query.provider);
-    if (at !== null && !signsInByPassword(at.settings.type)) return seeOther(`/v1/auth/providers/${at.id}/start`);
+    if (at !== null && !signsInByPassword(at.settings.type)) {
+      return seeOther(leading(`/v1/auth/providers/${at.id}/start`, returnTo));
+    }
     return await form({ returnTo, provider: at, elsewhere: at === null ? await linksElsewhere(deps, returnTo) : null });
   }
   if (returnTo !== null) return seeOther(returnTo);
@@ -102,19 +110,23 @@ export async function signInByForm(request: Request, deps: Deps): Promise<Respon
   const { username, password } = sent;
   const at = sent.provider === '' ? null : await enabledProvider(deps, sent.provider);
   const newPassword = sent.newPassword === '' || at !== null ? undefined : sent.newPassword;
-  const again = { returnTo, username, change: newPassword !== undefined, provider: at };
+  const change = newPassword !== undefined;
+  const again = async (more: Pick<Shown, 'wrong' | 'status'> & { change?: boolean }): Promise<Response> => {
+    const elsewhere = at === null ? await linksElsewhere(deps, returnTo) : null;
+    return await form({ returnTo, username, change, provider: at, elsewhere, ...more });
+  };
   if (newPassword !== undefined && !NewPassword.safeParse(newPassword).success) {
     const wrong = 'The new password must have 12 to 256 characters.';
-    throw new PageRefusal('invalid', await form({ ...again, wrong, status: 422 }));
+    throw new PageRefusal('invalid', await again({ wrong, status: 422 }));
   }
   try {
     deps.answer.append('set-cookie', await begin(deps, at, { username, password, newPassword }));
   } catch (error) {
     const shown = error instanceof OutriderError ? SHOWN[error.code] : undefined;
     if (!(error instanceof OutriderError) || shown === undefined) throw error;
-    const change = again.change || error.code === 'password_change_required';
     const wrong = shown.say ?? error.message;
-    throw new PageRefusal(error.code, await form({ ...again, change, wrong, status: shown.status }));
+    const asked = { wrong, status: shown.status, change: change || error.code === 'password_change_required' };
+    throw new PageRefusal(error.code, await again(asked));
   }
   return seeOther(returnTo ?? '/login');
 }
