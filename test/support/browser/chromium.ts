@@ -74,7 +74,9 @@ export async function visit(browser: Browser, origin: string, { scripts = false 
   const complaints: string[] = [];
   context.on('console', (message) => {
     const isTrouble = message.type() === 'error' || message.type() === 'warning';
-    if (isTrouble && message.location().url.startsWith(`${origin}/`)) complaints.push(message.text());
+    const { url } = message.location();
+    // Without an address it is about the page itself.
+    if (isTrouble && (url === '' || url.startsWith(`${origin}/`))) complaints.push(message.text());
   });
   return { context, page: await context.newPage(), complaints };
 }
