@@ -94,7 +94,7 @@ test('a script that gets into a page of the plane does not run, and the browser 
 });
 
 // Tried with the defences taken out, which are both functions of workers/authn/origin.ts, the Origin of WebSockets in workers/proxy/route.ts, SameSite in workers/authn/cookie.ts and
-// frame-ancestors in workers/api/pages/html.ts: all of these tests fail then.
+// frame-ancestors in workers/api/pages/html.ts: all of these tests fail then, but for reading and changing from another site. There Chromium itself keeps third-party cookies back.
 describe.each([
   ['the same site', 403],
   // SameSite keeps the cookie back: nobody is signed in.
@@ -112,6 +112,15 @@ describe.each([
     expect(await statusOf(page, '/v1/me', {})).toBe(refused);
     const made = await statusOf(page, '/v1/clusters', { method: 'POST', body: '{"name":"made-elsewhere"}' });
     expect(made).toBe(refused);
+  });
+
+  test('leads nobody to an answer of the API, though their browser sends the cookie along', async () => {
+    const page = await open();
+    const answered = page.waitForResponse(`${url}/v1/me`);
+    await page.evaluate(`location.href = '${url}/v1/me'`);
+    const answer = await answered;
+    expect([answer.status(), await answer.text()]).toEqual([403, expect.not.stringContaining('octocat')]);
+    expect((await answer.request().allHeaders())['cookie']).toContain('__Host-outrider-session=');
   });
 
   test('opens no WebSocket to a cluster with the session (CVE-2019-13209)', async () => {
