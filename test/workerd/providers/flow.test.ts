@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { ask, outcome } from '../management/client.ts';
+import { submit, visit } from '../sign-in/browser.ts';
 import { Browser, World } from './support/world.ts';
 
 let world: World;
@@ -149,6 +150,20 @@ test('the sign-in page is told of enabled providers, and of nothing more', async
       },
     ],
   });
+});
+
+test('a sign-in page for one provider leads there, and from there to where the person was going', async () => {
+  const led = await visit('GET /login?provider=oidc&returnTo=%2Fclusters');
+  expect([led.status, led.headers.get('location')]).toEqual([
+    303,
+    '/v1/auth/providers/oidc/start?returnTo=%2Fclusters',
+  ]);
+});
+
+test('who mistypes a password is still led to the other ways in', async () => {
+  const typed = { username: 'nobody', password: 'a guess', returnTo: '/clusters' };
+  const wrong = await submit('/login', undefined, typed);
+  expect(wrong.text).toContain('<a href="/v1/auth/providers/oidc/start?returnTo=%2Fclusters">');
 });
 
 test('the page on which one signs in leads to enabled providers, and a refusal is a page to a browser', async () => {

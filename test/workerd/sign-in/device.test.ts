@@ -177,7 +177,7 @@ test('the page says which client asks, whence and when, and shows the code again
   for (const shown of ['outrider-cli', 'ada’s laptop', '192.0.2.33', '192.0.2.44', asked.user_code, user]) {
     expect(text).toContain(shown);
   }
-  expect(text).toMatch(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/);
+  expect(text).toMatch(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC/);
   expect(text).not.toMatch(/<script|javascript:|\son\w+=/i);
   const style = /<style>([^<]*)<\/style>/.exec(text)?.[1] ?? '';
   const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(style)));

@@ -62,7 +62,7 @@ async function form({
       ${change ? NEW_PASSWORD : null}
       <button>Sign in</button>
     </form>
-    ${elsewhere ?? null}`;
+    ${change ? null : (elsewhere ?? null)}`;
   return await page(at === null ? 'Sign in' : `Sign in with ${at.displayName}`, body, { status });
 }
 
