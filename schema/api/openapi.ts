@@ -2,6 +2,8 @@ import * as z from 'zod';
 import { errorRow, type ErrorCode } from '../errors.ts';
 import type { Endpoint, Who } from './endpoint.ts';
 import { isPermission, type Permission } from '../roles.ts';
+import { describePlace, TAGS, tagOf } from './openapi-words.ts';
+import { portablePatterns } from './pattern.ts';
 import { Problem } from './problem.ts';
 
 type Json = Record<string, unknown>;
@@ -25,7 +27,7 @@ const refusalsOf = (who: Who): readonly ErrorCode[] => (isPermission(who) ? BY_P
 
 function schemaOf(schema: z.ZodType, io: 'input' | 'output'): Json {
   const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io, target: 'draft-2020-12' });
-  return rest;
+  return portablePatterns(rest);
 }
 
 const content = (media: string, schema: Json): Json => ({ content: { [media]: { schema } } });
@@ -33,7 +35,7 @@ const content = (media: string, schema: Json): Json => ({ content: { [media]: { 
 function parameters(schema: z.ZodObject | undefined, place: 'path' | 'query'): Json[] {
   if (schema === undefined) return [];
   return Object.entries<z.ZodType>(schema.shape).map(([name, field]) => {
-    const { description, ...type } = schemaOf(field, 'input');
+    const { description = describePlace(name), ...type } = schemaOf(field, 'input');
     return {
       name,
       in: place,
@@ -45,7 +47,9 @@ function parameters(schema: z.ZodObject | undefined, place: 'path' | 'query'): J
 }
 
 function success(endpoint: Endpoint): Json {
-  if (endpoint.media !== undefined) return { description: 'Done', ...content(endpoint.media, { type: 'string' }) };
+  // The schema is of the value that YAML says, not of its text.
+  const written = endpoint.media === 'application/yaml' ? 'object' : 'string';
+  if (endpoint.media !== undefined) return { description: 'Done', ...content(endpoint.media, { type: written }) };
   if (endpoint.result === undefined) return { description: 'Done' };
   return { description: 'Done', ...content('application/json', schemaOf(endpoint.result, 'output')) };
 }
@@ -95,6 +99,7 @@ function operation(endpoint: Endpoint): Json {
   return {
     operationId: endpoint.operation,
     summary: endpoint.summary,
+    tags: [tagOf(endpoint.path)],
     'x-outrider-who': endpoint.who,
     security: securityOf(endpoint),
     parameters: [...parameters(endpoint.params, 'path'), ...parameters(endpoint.query, 'query')],
@@ -117,8 +122,14 @@ export function openApi(endpoints: readonly Endpoint[], server: string): Json {
   }
   return {
     openapi: '3.1.0',
-    info: { title: 'Outrider', version: 'v1', description: 'Management API of an Outrider plane.' },
+    info: {
+      title: 'Outrider',
+      version: 'v1',
+      description: 'Management API of an Outrider plane.',
+      license: { name: 'Apache License 2.0', identifier: 'Apache-2.0' },
+    },
     servers: [{ url: server }],
+    tags: TAGS.filter(({ name }) => endpoints.some(({ path }) => tagOf(path) === name)),
     paths,
     components: {
       schemas: { Problem: schemaOf(Problem, 'output') },
