@@ -30,5 +30,13 @@ export const testDirectory = endpoint({
       'Whom the name and the password sign in; null: nobody, or no name was given',
     ),
   }),
-  errors: ['tunnel_down', 'agent_outdated', 'agent_timeout', 'agent_failed', 'overloaded', 'too_large'],
+  errors: [
+    'tunnel_down',
+    'agent_outdated',
+    'agent_timeout',
+    'agent_failed',
+    'overloaded',
+    'too_large',
+    'unknown_cluster',
+  ],
 });

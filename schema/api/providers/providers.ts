@@ -82,7 +82,7 @@ export const createProvider = endpoint({
   }),
   status: 201,
   result: Provider,
-  errors: ['conflict'],
+  errors: ['conflict', 'unknown_cluster'],
 });
 
 export const listProviders = endpoint({
@@ -127,7 +127,7 @@ export const updateProvider = endpoint({
   }),
   status: 200,
   result: Provider,
-  errors: ['not_found', 'conflict', 'provider_untested'],
+  errors: ['not_found', 'conflict', 'provider_untested', 'unknown_cluster'],
 });
 
 export const deleteProvider = endpoint({

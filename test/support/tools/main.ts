@@ -5,6 +5,7 @@ import { installChromium } from '../browser/chromium.ts';
 import { installClientGo } from './clientgo.ts';
 import { installHelm } from './helm.ts';
 import { installSamba } from './samba.ts';
+import { installSchemathesis } from './schemathesis.ts';
 
 const log = (line: string): void => console.log(`[install] ${line}`);
 
@@ -20,6 +21,7 @@ try {
   if (root) await installChromium(log);
   await installClientGo(log);
   await installHelm(log);
+  await installSchemathesis(log);
 } catch (error) {
   process.send?.(error instanceof Error ? error.message : String(error));
   process.exitCode = 1;

@@ -1,0 +1,98 @@
+import { spawn } from 'node:child_process';
+import { createReadStream } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import * as z from 'zod';
+import { whoAmI } from '#schema/api/auth.ts';
+import { PROJECT } from '#scripts/lib/project.ts';
+import { diesWithParent } from '#scripts/lib/tie.ts';
+import type { Plane } from '#scripts/local/plane.ts';
+import type { PlaneApi } from '../../support/api.ts';
+import { Scratch } from '../../support/local.ts';
+import { firstAdministrator } from '../../support/people.ts';
+import { installSchemathesis } from '../../support/tools/schemathesis.ts';
+
+// A fuzzer reads the document of a real plane and asks what it describes, and what it does not, as an administrator. Checked by taking `unknown_cluster` from what `createProvider`
+// says that it answers: the test failed, and named it.
+
+/** The same requests every time. It is printed, and goes on the command line of whoever repeats a run. */
+const SEED = 20_261;
+
+const scratch = new Scratch();
+let plane: Plane;
+let administrator: PlaneApi;
+
+beforeAll(async () => {
+  plane = await scratch.plane({ project: PROJECT });
+  [, administrator] = await firstAdministrator(plane);
+  scratch.defer(async () => administrator.close());
+});
+afterAll(() => scratch.clear());
+
+test('every operation answers as its document says, and none with a 5xx, whatever it is asked', async () => {
+  const python = await installSchemathesis(console.log);
+  const me = await administrator.json(whoAmI.result, 'GET', '/v1/me');
+  const report = join(await scratch.folder(), 'run.ndjson');
+  const [program = python, ...arguments_] = diesWithParent(
+    [
+      python,
+      ...['-m', 'schemathesis.cli', '--no-color', '--config-file', join(import.meta.dirname, 'schemathesis.toml')],
+      ...['run', `${plane.url}/v1/openapi.json`, '--phases', 'examples,coverage,fuzzing', '--seed', String(SEED)],
+      ...['--report', 'ndjson', '--report-ndjson-path', report],
+    ],
+    'KILL',
+  );
+  const child = spawn(program, arguments_, {
+    cwd: await scratch.folder(),
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: {
+      ...process.env,
+      PLANE_TOKEN: administrator.token,
+      PLANE_CA_FILE: plane.caFile ?? '',
+      PLANE_OWN_IDS: JSON.stringify([me.user.id, me.token.id]),
+      PYTHONPATH: import.meta.dirname,
+      PYTHONDONTWRITEBYTECODE: '1',
+      SCHEMATHESIS_HOOKS: 'guard',
+    },
+  });
+  const ended = new Promise((resolve) => child.once('close', resolve));
+  const said = await text(child.stdout);
+  const code = await ended;
+  console.log(said);
+  expect(code, said).toBe(0);
+
+  // What was refused at the door was not tried: nobody signed the run out, and the plane's rate was no limit.
+  await administrator.json(whoAmI.result, 'GET', '/v1/me');
+  const answers = await answersIn(report);
+  console.log(`seed ${SEED}; answers by status: ${JSON.stringify(Object.fromEntries(answers))}`);
+  const total = [...answers.values()].reduce((sum, count) => sum + count, 0);
+  expect(total).toBeGreaterThan(2_000);
+  expect((answers.get(401) ?? 0) + (answers.get(429) ?? 0)).toBeLessThan(total / 10);
+  for (const status of [200, 201, 204]) expect(answers.get(status) ?? 0).toBeGreaterThan(0);
+}, 300_000);
+
+const Line = z.object({
+  ScenarioFinished: z
+    .object({
+      recorder: z.object({
+        interactions: z
+          .record(z.string(), z.object({ response: z.object({ status_code: z.int() }).nullable() }))
+          .optional(),
+      }),
+    })
+    .optional(),
+});
+
+/** How many answers of each status a report has. */
+async function answersIn(report: string): Promise<Map<number, number>> {
+  const answers = new Map<number, number>();
+  for await (const line of createInterface({ input: createReadStream(report) })) {
+    const { ScenarioFinished: scenario } = Line.parse(JSON.parse(line));
+    for (const { response } of Object.values(scenario?.recorder.interactions ?? {})) {
+      if (response !== null) answers.set(response.status_code, (answers.get(response.status_code) ?? 0) + 1);
+    }
+  }
+  return answers;
+}
