@@ -4,7 +4,7 @@ import { portablePatterns } from './pattern.ts';
 test.each([String.raw`^[^\p{Cc}]*$`, String.raw`^\P{Cc}*$`, String.raw`^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]*$`])(
   '%s means the same to engines without Unicode categories',
   (pattern) => {
-    const { pattern: written } = portablePatterns({ pattern });
+    const written = String(portablePatterns({ pattern })['pattern']);
     expect(written).not.toMatch(/\\p\{/i);
     const exact = new RegExp(pattern, 'u');
     // Without the flag, as such engines read it; the Basic Multilingual Plane is what it is exact for.

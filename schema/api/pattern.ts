@@ -14,10 +14,18 @@ const CATEGORIES: readonly (readonly [category: string, ranges: string])[] = [
 ];
 
 /** A JSON Schema whose patterns have no Unicode categories. In what is given, `\p{…}` stands in a class of characters, and `\P{…}` outside of one. */
-export function portablePatterns<T extends object>(schema: T): T {
-  return JSON.parse(JSON.stringify(schema), (key, value: unknown) =>
-    key === 'pattern' && typeof value === 'string' ? portable(value) : value,
+export function portablePatterns(schema: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(schema).map(([key, value]) => [
+      key,
+      key === 'pattern' && typeof value === 'string' ? portable(value) : within(value),
+    ]),
   );
+}
+
+function within(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(within);
+  return typeof value === 'object' && value !== null ? portablePatterns({ ...value }) : value;
 }
 
 function portable(pattern: string): string {

@@ -1,4 +1,4 @@
-"""Keeps the session of the run alive: a request about its own user or token is made about one that does not exist."""
+"""Keeps the run to itself: its own session is not ended, and no host of the internet is asked."""
 
 import json
 import os
@@ -7,6 +7,9 @@ import schemathesis
 
 OWN = frozenset(json.loads(os.environ["PLANE_OWN_IDS"]))
 
+# RFC 6761 §6.4: names that nobody has. What the fuzzer makes up may be somebody's.
+NOBODY = {"hostname": "provider.invalid", "issuer": "https://provider.invalid"}
+
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
@@ -14,3 +17,13 @@ def before_call(context, case, kwargs):
         if value in OWN:
             # `u-` or `t-`, and as many letters as an id has.
             case.path_parameters[name] = value[:2] + "a" * (len(value) - 2)
+    body = case.body if isinstance(case.body, dict) else {}
+    # The operator may give anybody another password, which ends every session of theirs.
+    if isinstance(body.get("username"), str) and body["username"].strip().lower() in OWN:
+        body["username"] = "nobody"
+    config = body.get("config")
+    if isinstance(config, dict) and isinstance(config.get("type"), str):
+        if config["type"] == "github":
+            config["hostname"] = NOBODY["hostname"]
+        if "issuer" in config:
+            config["issuer"] = NOBODY["issuer"]
