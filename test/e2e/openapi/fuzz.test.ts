@@ -15,8 +15,8 @@ import { firstAdministrator } from '../../support/people.ts';
 import { installSchemathesis } from '../../support/tools/schemathesis.ts';
 
 // A fuzzer reads the document of a real plane and asks what it describes, and what it does not: as an administrator, and as the operator what is the operator's. Checked by running it
-// (with seed 1) while `createProvider` and `testDirectory` did not say that they answer `unknown_cluster`: it failed and named both. Without guard.py the run ends its own session, and
-// the last lines of the test fail.
+// (with seed 1) while `createProvider` and `testDirectory` did not say that they answer `unknown_cluster`: it failed and named both. Before guard.py
+// spared the administrator's name the run ended its own session, and the lines after the run failed.
 
 /** The same requests every time. It is printed, and goes on the command line of whoever repeats a run. */
 const SEED = 20_261;
