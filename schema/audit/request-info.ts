@@ -1,3 +1,5 @@
+import { SAFE_METHODS } from '../http/methods.ts';
+
 /**
  * What a request means to an API server, from its method and target alone: a second writing of the rules in Kubernetes
  * `apiserver/pkg/endpoints/request/requestinfo.go`. Left out: names taken from a field selector, which only lists and watches have.
@@ -32,9 +34,6 @@ const VERBS: ReadonlyMap<string, string> = new Map([
 const SPECIAL_VERBS: ReadonlySet<string> = new Set(['proxy', 'watch']);
 const NAMESPACE_SUBRESOURCES: ReadonlySet<string> = new Set(['status', 'finalize']);
 
-/** Methods without effect (RFC 9110 §9.2.1), as API servers have them. */
-const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
-
 /** Subresources that run something or reach past the API server, whatever the method. */
 const ACTING: ReadonlySet<string> = new Set(['exec', 'attach', 'portforward', 'proxy']);
 /** Paths that may name one of them, perhaps encoded: all others are told apart by this one look. */
@@ -45,7 +44,7 @@ const MAY_ACT = /^[^?]*(?:exec|attach|portforward|proxy|%)/;
  * @param target path and query
  */
 export function mayChange({ method, target, upgrade }: { method: string; target: string; upgrade: boolean }): boolean {
-  if (upgrade || !SAFE.has(method)) return true;
+  if (upgrade || !SAFE_METHODS.has(method)) return true;
   if (!MAY_ACT.test(target)) return false;
   const info = requestInfo(method, target);
   return info === null || info.verb === 'proxy' || ACTING.has(info.subresource);

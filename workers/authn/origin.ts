@@ -1,7 +1,5 @@
 import { OutriderError } from '#schema/errors.ts';
-
-/** RFC 9110 §9.2.1. */
-const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
+import { SAFE_METHODS } from '#schema/http/methods.ts';
 
 const refused = (detail: string): OutriderError => new OutriderError('cross_origin', detail);
 
@@ -21,7 +19,7 @@ export function requireOwnPage({ method, headers }: Request, origin: string): vo
   const websocket = headers.get('upgrade')?.toLowerCase() === 'websocket';
   if (from !== null) {
     if (from !== origin) throw refused('a session is good on the plane’s own pages only');
-  } else if (websocket || !SAFE.has(method)) {
+  } else if (websocket || !SAFE_METHODS.has(method)) {
     throw refused('a request with a session cookie must say its Origin; use a token outside of a browser');
   } else if (headers.get('sec-fetch-site') !== 'same-origin') {
     throw refused('a session is good on the plane’s own pages only; use a token outside of a browser');

@@ -1,12 +1,11 @@
+import { SAFE_METHODS } from '#schema/http/methods.ts';
+
 /** What a decision needs to know of a request. `target`: path and query as the API server will see them. */
 export interface RequestFacts {
   method: string;
   target: string;
   upgrade: boolean;
 }
-
-/** Verbs of HTTP that Kubernetes maps to get, list and watch (`apiserver/pkg/endpoints/request/requestinfo.go`). */
-const READING = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
  * Subresources that run something or reach past the API server, whatever the method: exec is a GET over WebSocket
@@ -26,7 +25,7 @@ export function refusedToReadOnly({ method, target, upgrade }: RequestFacts): st
   if (upgrade) return 'it may not open exec, attach or port-forward sessions';
   const path = pathOf(target);
   if (path === null) return 'the path is not valid';
-  if (!READING.has(method)) {
+  if (!SAFE_METHODS.has(method)) {
     return method === 'POST' && QUESTIONS.has(path) ? null : `it may not ${method}`;
   }
   return acts(path) ? 'it may not use exec, attach, portforward or proxy' : null;

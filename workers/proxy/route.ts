@@ -13,15 +13,13 @@ import { beginLine, type BegunLine, describeError, endLine, log, loggablePath } 
 import { CODE_HEADER, statusOfError } from '../status.ts';
 import { type HeaderList, scrubbed } from './headers.ts';
 import { answerSpdy, isSpdySession } from './spdy.ts';
+import { SAFE_METHODS } from '#schema/http/methods.ts';
 
 /** An API server's paths are far shorter. */
 const MAX_LOGGED_PATH = 1024;
 
 /** Room for any id; what a client makes up may be longer. */
 const MAX_LOGGED_CLUSTER = 64;
-
-/** RFC 9110 §9.2.1. */
-const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /** Fetch standard, "Request", constructor step 36: no body with these. */
 const WITHOUT_CONTENT = new Set(['GET', 'HEAD']);
@@ -135,7 +133,7 @@ async function ask(
   headers: HeaderList,
 ): Promise<Response> {
   const { url, method, body } = request;
-  const repeatable = body === null && SAFE.has(method) && !headers.some(([name]) => name === 'upgrade');
+  const repeatable = body === null && SAFE_METHODS.has(method) && !headers.some(([name]) => name === 'upgrade');
   // Without the request's signal: a client that goes away ends this invocation, and with it what it asked the object.
   const init = { method, headers, body, redirect: 'manual' } as const;
   // A GET with a length, be it 0, has a body here, which only a request made of a request may have.
