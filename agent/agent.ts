@@ -1,4 +1,4 @@
-import { registerAgent } from '#schema/api/connect.ts';
+import { registerAgent } from '#schema/api/clusters/connect.ts';
 import { randomBase32 } from '#schema/ids.ts';
 import { MANAGER_ACCOUNT, PROXY_ACCOUNT } from '#schema/kube/names.ts';
 import type { Config } from './config.ts';
@@ -11,7 +11,7 @@ import { createPool } from './kube/pool.ts';
 import type { Logger } from './log.ts';
 import { AgentMetrics } from './metrics.ts';
 import { Questions } from './roles/cluster/call.ts';
-import { Budget } from './roles/cluster/messages.ts';
+import { Budget } from './roles/cluster/upgrade/messages.ts';
 import { enroller, type Registration } from './roles/cluster/register.ts';
 import { responders } from './roles/cluster/responder.ts';
 import { CAPABILITIES, streamServer } from './roles/cluster/serve.ts';

@@ -25,7 +25,7 @@ export interface Config {
   /** CA in PEM where the certificate of `publicUrl` is not publicly trusted; null: it is. */
   readonly publicCa: string | null;
   readonly signingKeys: readonly [SigningKey, ...SigningKey[]];
-  /** HMAC-SHA-256: authenticates cluster ids, and the forms of pages (`authn/csrf.ts`). */
+  /** HMAC-SHA-256: authenticates cluster ids, and the forms of pages (`authn/browser/csrf.ts`). */
   readonly clusterIdKey: CryptoKey;
   /** Seal the secrets that the plane keeps for others, such as those of sign-in providers. */
   readonly secretsKeys: readonly [SecretsKey, ...SecretsKey[]];

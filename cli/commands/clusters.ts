@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { deleteCluster, getClusterTunnels, listClusters } from '#schema/api/clusters.ts';
+import { deleteCluster, getClusterTunnels, listClusters } from '#schema/api/clusters/clusters.ts';
 import type { Io } from '../io.ts';
 import { Failure, oneLine } from '../exits.ts';
 import { showList, showOne } from '../output/format.ts';

@@ -1,9 +1,9 @@
 import type * as z from 'zod';
-import { type Cluster, getCluster, listClusters } from '#schema/api/clusters.ts';
+import { type Cluster, getCluster, listClusters } from '#schema/api/clusters/clusters.ts';
 import { ClusterId } from '#schema/ids.ts';
 import { endpointsOf } from '#schema/resources/endpoints.ts';
 import { resourceOf } from '#schema/resources/kind.ts';
-import { UserKind } from '#schema/resources/users.ts';
+import { UserKind } from '#schema/resources/kinds/users.ts';
 import { Failure, oneLine } from '../exits.ts';
 import type { Io } from '../io.ts';
 import type { UserRow } from '../output/kinds.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { createCluster, getCluster, getClusterTunnels, listClusters } from '#schema/api/clusters.ts';
-import { createRegistrationToken } from '#schema/api/registration-tokens.ts';
+import { createCluster, getCluster, getClusterTunnels, listClusters } from '#schema/api/clusters/clusters.ts';
+import { createRegistrationToken } from '#schema/api/clusters/registration-tokens.ts';
 import { Failure, oneLine } from '../exits.ts';
 import type { Io } from '../io.ts';
 import { showOne } from '../output/format.ts';

@@ -1,8 +1,8 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { Command } from 'commander';
-import { listClusters } from '#schema/api/clusters.ts';
-import { getKubeconfig } from '#schema/api/tokens.ts';
+import { listClusters } from '#schema/api/clusters/clusters.ts';
+import { getKubeconfig } from '#schema/api/account/tokens.ts';
 import { Failure, oneLine } from '../exits.ts';
 import type { Io } from '../io.ts';
 import { add, DEFAULT_TEMPLATE } from '../kubeconfig/add.ts';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { whoAmI } from '#schema/api/auth.ts';
-import { deleteToken } from '#schema/api/tokens.ts';
+import { whoAmI } from '#schema/api/account/auth.ts';
+import { deleteToken } from '#schema/api/account/tokens.ts';
 import { Failure, reasonOf } from '../exits.ts';
 import type { Io } from '../io.ts';
 import { showOne } from '../output/format.ts';

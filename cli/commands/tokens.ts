@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { createToken, deleteToken, listTokens } from '#schema/api/tokens.ts';
+import { createToken, deleteToken, listTokens } from '#schema/api/account/tokens.ts';
 import { TokenId } from '#schema/ids.ts';
 import { Failure, oneLine } from '../exits.ts';
 import type { Io } from '../io.ts';

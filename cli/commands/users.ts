@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
 import { base32 } from '#schema/ids.ts';
 import { endpointsOf } from '#schema/resources/endpoints.ts';
-import { UserKind } from '#schema/resources/users.ts';
+import { UserKind } from '#schema/resources/kinds/users.ts';
 import { Failure, oneLine } from '../exits.ts';
 import type { Io } from '../io.ts';
 import { showList, showOne } from '../output/format.ts';

@@ -1,6 +1,6 @@
 import { Argument, type Command, type Option } from 'commander';
-import { listClusters } from '#schema/api/clusters.ts';
-import { listTokens } from '#schema/api/tokens.ts';
+import { listClusters } from '#schema/api/clusters/clusters.ts';
+import { listTokens } from '#schema/api/account/tokens.ts';
 import type { Io } from '../io.ts';
 import { parseKubeconfig } from '../kubeconfig/document.ts';
 import { ownEntries } from '../kubeconfig/entries.ts';

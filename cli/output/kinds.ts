@@ -1,9 +1,9 @@
 import type * as z from 'zod';
-import type { whoAmI } from '#schema/api/auth.ts';
-import type { Cluster } from '#schema/api/clusters.ts';
-import type { Token } from '#schema/api/tokens.ts';
+import type { whoAmI } from '#schema/api/account/auth.ts';
+import type { Cluster } from '#schema/api/clusters/clusters.ts';
+import type { Token } from '#schema/api/account/tokens.ts';
 import type { ResourceOf } from '#schema/resources/kind.ts';
-import type { UserKind } from '#schema/resources/users.ts';
+import type { UserKind } from '#schema/resources/kinds/users.ts';
 import type { Cell } from './table.ts';
 
 /** A column of a table. */

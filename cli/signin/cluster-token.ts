@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { createToken } from '#schema/api/tokens.ts';
+import { createToken } from '#schema/api/account/tokens.ts';
 import { Failure } from '../exits.ts';
 import { type Io, variable } from '../io.ts';
 import { call } from '../plane/call.ts';

@@ -1,4 +1,4 @@
-import { signIn } from '#schema/api/auth.ts';
+import { signIn } from '#schema/api/account/auth.ts';
 import { Failure } from '../exits.ts';
 import type { Io } from '../io.ts';
 import { call } from '../plane/call.ts';

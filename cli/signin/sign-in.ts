@@ -1,4 +1,4 @@
-import { whoAmI } from '#schema/api/auth.ts';
+import { whoAmI } from '#schema/api/account/auth.ts';
 import type { Io } from '../io.ts';
 import { call } from '../plane/call.ts';
 import type { Place } from '../session.ts';

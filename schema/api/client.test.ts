@@ -1,10 +1,10 @@
 import { expect, expectTypeOf, test } from 'vitest';
-import { UserKind } from '../resources/users.ts';
+import { UserKind } from '../resources/kinds/users.ts';
 import { endpointsOf } from '../resources/endpoints.ts';
-import { signIn } from './auth.ts';
+import { signIn } from './account/auth.ts';
 import { ApiError, Client, type Ask } from './client.ts';
-import { deleteCluster, getClusterMetrics, listClusters } from './clusters.ts';
-import { getKubeconfig } from './tokens.ts';
+import { deleteCluster, getClusterMetrics, listClusters } from './clusters/clusters.ts';
+import { getKubeconfig } from './account/tokens.ts';
 
 type Asked = Parameters<Ask>;
 type Reply = [status: number, body: unknown];

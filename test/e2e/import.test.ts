@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { waitUntil } from '#scripts/demo/processes.ts';
 import { writeAgentImage } from '#scripts/image/agent.ts';
-import { run } from '../support/program.ts';
+import { run } from '../support/processes/program.ts';
 import { register, startWorld, type World } from '../support/world.ts';
 
 const IMAGE = 'docker.io/outrider/agent:import';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Agent, fetch } from 'undici';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { z } from 'zod';
-import { listAuditEvents } from '#schema/api/audit.ts';
+import { listAuditEvents } from '#schema/api/plane/audit.ts';
 import { AuditLog } from '../support/audit.ts';
 import { startWorld, type World } from '../support/world.ts';
 

@@ -8,8 +8,8 @@ import { lock } from '#scripts/demo/tools/lock.ts';
 import type { DirectoryConfig } from '#schema/directory/config.ts';
 import { randomBase32 } from '#schema/ids.ts';
 import { makePki } from './fakes/world.ts';
-import { Scratch } from './local.ts';
-import { run } from './program.ts';
+import { Scratch } from './processes/local.ts';
+import { run } from './processes/program.ts';
 import { installSamba } from './tools/samba.ts';
 
 const BASE = 'DC=corp,DC=example';

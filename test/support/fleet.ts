@@ -8,7 +8,7 @@ import { PlaneRefusal, postJson } from '#agent/tunnel/plane.ts';
 import { type Ended, ReconnectPolicy } from '#agent/tunnel/reconnect.ts';
 import { type Enrolment, TunnelRunner } from '#agent/tunnel/runner.ts';
 import type { Plane } from '#scripts/local/plane.ts';
-import { registerAgent } from '#schema/api/connect.ts';
+import { registerAgent } from '#schema/api/clusters/connect.ts';
 import { randomBase32 } from '#schema/ids.ts';
 import { encodeResponseHead } from '#schema/protocol/codec/head.ts';
 import type { PlaneApi } from './api.ts';

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { CLUSTER_MEMBER_GROUP, CLUSTER_OWNER_GROUP } from '#schema/access.ts';
 import { randomBase32 } from '#schema/ids.ts';
 import { PlaneApi } from './api.ts';
-import { type ClientTools, Clients } from './kubectl.ts';
+import { type ClientTools, Clients } from './processes/kubectl.ts';
 
 const userAnswer = z.object({ id: z.string() });
 const setupAnswer = z.object({ user: userAnswer });

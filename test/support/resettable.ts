@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { PROJECT } from '#scripts/lib/project.ts';
 import type { Plane } from '#scripts/local/plane.ts';
-import { reach } from './local.ts';
+import { reach } from './processes/local.ts';
 
 /** The Worker with a way to reset an object. */
 const MAIN = join(PROJECT, 'test', 'workerd', 'support', 'resettable.ts');

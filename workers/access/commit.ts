@@ -1,6 +1,6 @@
 import { randomBase32 } from '#schema/ids.ts';
 import { describeError, log } from '../log.ts';
-import type { Commit } from '../store/access.ts';
+import type { Commit } from '../store/rights/access.ts';
 
 /** The dispatcher as a change of access needs it. */
 export interface Announced {

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import type { AccessSnapshot } from '#schema/access.ts';
-import type { Among } from '../store/deliveries.ts';
+import type { Among } from '../store/rights/deliveries.ts';
 import { BackOff } from './back-off.ts';
 import { ANSWER_MS, deliver, RETRIES, RUN, type ClusterControl, type DeliveryDeps, type Outcome } from './delivery.ts';
 

@@ -1,5 +1,5 @@
 import type { AccessSnapshot } from '#schema/access.ts';
-import type { Among } from '../store/deliveries.ts';
+import type { Among } from '../store/rights/deliveries.ts';
 import type { BackOff } from './back-off.ts';
 
 /** What a cluster's object takes from the dispatcher. */

@@ -6,7 +6,7 @@ import {
   pendingSnapshots,
   recordDelivery,
   recordRemoval,
-} from '../store/deliveries.ts';
+} from '../store/rights/deliveries.ts';
 import { BackOff, Failing } from './back-off.ts';
 import { deliver, type ClusterControl, type Outcome } from './delivery.ts';
 import { buildSnapshot } from './snapshot.ts';

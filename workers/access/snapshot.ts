@@ -6,7 +6,7 @@ import {
   type Person,
   type Role,
 } from '#schema/access.ts';
-import { readSnapshotRows, type SnapshotRows } from '../store/snapshot.ts';
+import { readSnapshotRows, type SnapshotRows } from '../store/rights/snapshot.ts';
 
 type PersonRow = SnapshotRows['people'][number];
 

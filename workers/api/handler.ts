@@ -4,8 +4,8 @@ import type { Endpoint, Input, Result } from '#schema/api/endpoint.ts';
 import type { Named } from '../audit/record.ts';
 import type { ClusterMetrics } from '../cluster/metrics/exposition.ts';
 import type { Config } from '../env.ts';
-import type { Commit } from '../store/access.ts';
-import type { CallerFacts } from '../store/callers.ts';
+import type { Commit } from '../store/rights/access.ts';
+import type { CallerFacts } from '../store/rights/callers.ts';
 
 /** Who sent a management request: the token, and what the database says of its bearer. */
 export interface KnownCaller {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Principal } from '#schema/access.ts';
 import type { Scope, Who } from '#schema/api/endpoint.ts';
-import type { CallerFacts } from '../store/callers.ts';
+import type { CallerFacts } from '../store/rights/callers.ts';
 import { judge } from './permission.ts';
 
 const CLUSTER = 'c-gaaaaaaaaaabbbbbbbb';

@@ -5,7 +5,7 @@ import { isPermission, type Permission } from '#schema/roles.ts';
 import { authenticate, bearerToken, offeredToken } from '../authn/bearer.ts';
 import { verifyOperator } from '../authn/operator.ts';
 import { noteUse } from '../authn/use.ts';
-import { findCaller, type CallerFacts } from '../store/callers.ts';
+import { findCaller, type CallerFacts } from '../store/rights/callers.ts';
 import type { Deps, KnownCaller } from './handler.ts';
 import { admitToken } from './request-rate.ts';
 import { reissueSession } from './sign-in/reissue.ts';

@@ -1,10 +1,10 @@
 import type { z } from 'zod';
-import type { Cluster as ClusterResource } from '#schema/api/clusters.ts';
+import type { Cluster as ClusterResource } from '#schema/api/clusters/clusters.ts';
 import { moment } from '#schema/api/endpoint.ts';
-import type { Token as TokenResource } from '#schema/api/tokens.ts';
-import type { User as UserResource } from '#schema/api/users.ts';
+import type { Token as TokenResource } from '#schema/api/account/tokens.ts';
+import type { User as UserResource } from '#schema/api/people/users.ts';
 import type { Cluster } from '../store/clusters.ts';
-import type { TokenRow } from '../store/tokens.ts';
+import type { TokenRow } from '../store/sign-in/tokens.ts';
 import type { User } from '../store/users.ts';
 
 const momentOrNull = (epochSeconds: number | null): string | null =>

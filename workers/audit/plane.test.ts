@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
 import { AuditEvent } from '#schema/audit/event.ts';
-import { signIn } from '#schema/api/auth.ts';
-import { createCluster } from '#schema/api/clusters.ts';
+import { signIn } from '#schema/api/account/auth.ts';
+import { createCluster } from '#schema/api/clusters/clusters.ts';
 import type { Endpoint } from '#schema/api/endpoint.ts';
-import { createToken, getKubeconfig, listTokens } from '#schema/api/tokens.ts';
+import { createToken, getKubeconfig, listTokens } from '#schema/api/account/tokens.ts';
 import { endpointsOf } from '#schema/resources/endpoints.ts';
-import { UserKind } from '#schema/resources/users.ts';
+import { UserKind } from '#schema/resources/kinds/users.ts';
 import { isRecorded, planeEvent, subjectOf, withResult } from './plane.ts';
 
 const createUser = endpointsOf(UserKind).create;

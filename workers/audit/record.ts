@@ -2,7 +2,7 @@ import { atStage, type AuditEvent } from '#schema/audit/event.ts';
 import { errorRow, OutriderError, type ErrorCode } from '#schema/errors.ts';
 import { describeError, log } from '../log.ts';
 import { codeOf } from '../problem.ts';
-import type { Commit } from '../store/access.ts';
+import type { Commit } from '../store/rights/access.ts';
 import { addEvents, landAnswer } from '../store/audit.ts';
 import { userOf } from './events.ts';
 import { planeEvent, withResult, type PlaneCall } from './plane.ts';

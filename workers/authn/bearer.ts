@@ -2,8 +2,8 @@ import { base64url } from 'jose';
 import type { Principal } from '#schema/access.ts';
 import { OutriderError } from '#schema/errors.ts';
 import type { Config } from '../env.ts';
-import { sessionToken } from './cookie.ts';
-import { requireOwnPage } from './origin.ts';
+import { sessionToken } from './browser/cookie.ts';
+import { requireOwnPage } from './browser/origin.ts';
 import { MAX_TOKEN_LENGTH, verifyToken } from './token.ts';
 
 /** How a browser's WebSocket, which can set no header, brings a token (Kubernetes `apiserver/pkg/authentication/request/websocket/protocol.go`). */

@@ -1,6 +1,6 @@
 import { OutriderError } from '#schema/errors.ts';
 import { randomBase32 } from '#schema/ids.ts';
-import { countAttempt, forgetAttempt, LONGEST_WINDOW_SECONDS, type Window } from '../store/attempts.ts';
+import { countAttempt, forgetAttempt, LONGEST_WINDOW_SECONDS, type Window } from '../store/sign-in/attempts.ts';
 import { hashSecret } from './secret.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { describeError, log } from '../log.ts';
-import { recordUse, USE_RECORDED_SECONDS } from '../store/tokens.ts';
+import { recordUse, USE_RECORDED_SECONDS } from '../store/sign-in/tokens.ts';
 
 /** Tokens whose last recorded use an isolate remembers, oldest out. */
 const MAX_NOTED = 4096;

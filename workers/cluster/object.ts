@@ -19,8 +19,8 @@ import { landEvents } from '../store/audit.ts';
 import { recordConnection } from '../store/clusters.ts';
 import { Access } from './access.ts';
 import { AuditBuffer } from './audit.ts';
-import { readAgent, readCaller } from './caller.ts';
-import { ADDRESS_HEADER, AUDIT_ID_HEADER, REQUEST_ID_HEADER, requestFields } from './fields.ts';
+import { readAgent, readCaller } from './request/caller.ts';
+import { ADDRESS_HEADER, AUDIT_ID_HEADER, REQUEST_ID_HEADER, requestFields } from './request/fields.ts';
 import { CANCEL_RATE, DIAL_RATE, MAX_CALLS } from './limits.ts';
 import { LiveRequests } from './live.ts';
 import { Counters } from './metrics/counters.ts';
@@ -28,13 +28,13 @@ import type { ClusterMetrics } from './metrics/exposition.ts';
 import { Rates } from './rates.ts';
 import { Sockets, type ClusterStatus } from './sockets.ts';
 import { Storage } from './storage.ts';
-import { type Asked, outcomeOf } from './asked.ts';
+import { type Asked, outcomeOf } from './request/asked.ts';
 import { ask } from './streams/call.ts';
 import { serveHttp } from './streams/http.ts';
 import { Spill } from './streams/spill.ts';
 import { serveUpgrade } from './streams/upgrade.ts';
 import { isObjectOf } from './stub.ts';
-import { isDial, proxyUrl } from './target.ts';
+import { isDial, proxyUrl } from './request/target.ts';
 import type { Settled } from './tunnels/attachment.ts';
 
 /** One downstream cluster: its tunnels, its access snapshot, and every request to it. A switchboard; the parts do the work. */

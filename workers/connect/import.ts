@@ -1,4 +1,4 @@
-import { RegistrationSecret } from '#schema/api/connect.ts';
+import { RegistrationSecret } from '#schema/api/clusters/connect.ts';
 import { hashSecret } from '../authn/secret.ts';
 import type { Config } from '../env.ts';
 import { findRegistrationToken } from '../store/registration-tokens.ts';

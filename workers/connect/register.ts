@@ -1,11 +1,11 @@
-import type { registerAgent } from '#schema/api/connect.ts';
+import type { registerAgent } from '#schema/api/clusters/connect.ts';
 import type { Input, Result } from '#schema/api/endpoint.ts';
 import { OutriderError } from '#schema/errors.ts';
 import { randomBase32 } from '#schema/ids.ts';
 import { signAgentCredential } from '../authn/agent-credential.ts';
 import { hashSecret } from '../authn/secret.ts';
 import type { Config } from '../env.ts';
-import type { Commit } from '../store/access.ts';
+import type { Commit } from '../store/rights/access.ts';
 import { findClusterByUid } from '../store/clusters.ts';
 import { claimRegistrationToken, findRegistrationToken, type RegistrationToken } from '../store/registration-tokens.ts';
 import { isDuplicate } from '../store/rows.ts';

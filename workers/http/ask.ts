@@ -1,6 +1,6 @@
 import type { DirectoryAnswer, DirectoryQuestion } from '#schema/directory/questions.ts';
 import { OutriderError, unknownCluster } from '#schema/errors.ts';
-import { answerOf } from '../cluster/asked.ts';
+import { answerOf } from '../cluster/request/asked.ts';
 import { clusterObject } from '../cluster/stub.ts';
 import type { Config } from '../env.ts';
 import { findCluster } from '../store/clusters.ts';

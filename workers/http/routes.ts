@@ -1,5 +1,5 @@
-import { listAuditEvents } from '#schema/api/audit.ts';
-import { signIn, whoAmI } from '#schema/api/auth.ts';
+import { listAuditEvents } from '#schema/api/plane/audit.ts';
+import { signIn, whoAmI } from '#schema/api/account/auth.ts';
 import {
   createCluster,
   deleteCluster,
@@ -8,18 +8,23 @@ import {
   getClusterTunnels,
   listClusters,
   renameCluster,
-} from '#schema/api/clusters.ts';
-import { registerAgent } from '#schema/api/connect.ts';
-import { testDirectory } from '#schema/api/directory.ts';
-import { deleteGroupMember, listGroupMembers, listUserGroups, putGroupMember } from '#schema/api/group-members.ts';
-import { deleteGroupRole, listGroupRoles, putGroupRole } from '#schema/api/group-roles.ts';
-import { deleteMember, listMembers, putMember } from '#schema/api/members.ts';
-import { changeMyPassword } from '#schema/api/password.ts';
+} from '#schema/api/clusters/clusters.ts';
+import { registerAgent } from '#schema/api/clusters/connect.ts';
+import { testDirectory } from '#schema/api/providers/directory.ts';
+import {
+  deleteGroupMember,
+  listGroupMembers,
+  listUserGroups,
+  putGroupMember,
+} from '#schema/api/people/group-members.ts';
+import { deleteGroupRole, listGroupRoles, putGroupRole } from '#schema/api/clusters/group-roles.ts';
+import { deleteMember, listMembers, putMember } from '#schema/api/clusters/members.ts';
+import { changeMyPassword } from '#schema/api/account/password.ts';
 import {
   createRegistrationToken,
   deleteRegistrationToken,
   listRegistrationTokens,
-} from '#schema/api/registration-tokens.ts';
+} from '#schema/api/clusters/registration-tokens.ts';
 import {
   joinUserPrincipal,
   listUserPrincipals,
@@ -40,7 +45,7 @@ import {
   updateProvider,
 } from '#schema/api/providers/providers.ts';
 import { signInWithProvider } from '#schema/api/providers/password.ts';
-import { resetPassword, setUpAdministrator } from '#schema/api/setup.ts';
+import { resetPassword, setUpAdministrator } from '#schema/api/account/setup.ts';
 import {
   createGlobalRole,
   createGlobalRoleBinding,
@@ -49,10 +54,10 @@ import {
   listGlobalRoleBindings,
   listGlobalRoles,
   updateGlobalRole,
-} from '#schema/api/roles.ts';
-import { exchangeCode, pollDevice, startDevice } from '#schema/api/oauth.ts';
-import { getKeys, signOut } from '#schema/api/sessions.ts';
-import { getSettings, updateSettings } from '#schema/api/settings.ts';
+} from '#schema/api/people/roles.ts';
+import { exchangeCode, pollDevice, startDevice } from '#schema/api/account/oauth.ts';
+import { getKeys, signOut } from '#schema/api/account/sessions.ts';
+import { getSettings, updateSettings } from '#schema/api/plane/settings.ts';
 import {
   createToken,
   deleteOwnTokens,
@@ -61,9 +66,9 @@ import {
   getKubeconfig,
   listTokens,
   listUserTokens,
-} from '#schema/api/tokens.ts';
-import { handleListAuditEvents } from '../api/audit.ts';
-import { handleSignIn, handleWhoAmI } from '../api/auth.ts';
+} from '#schema/api/account/tokens.ts';
+import { handleListAuditEvents } from '../api/plane/audit.ts';
+import { handleSignIn, handleWhoAmI } from '../api/account/auth.ts';
 import {
   handleCreateCluster,
   handleDeleteCluster,
@@ -72,7 +77,7 @@ import {
   handleGetClusterTunnels,
   handleListClusters,
   handleRenameCluster,
-} from '../api/clusters.ts';
+} from '../api/clusters/clusters.ts';
 import {
   handleCreateGlobalRole,
   handleCreateGlobalRoleBinding,
@@ -81,18 +86,18 @@ import {
   handleListGlobalRoleBindings,
   handleListGlobalRoles,
   handleUpdateGlobalRole,
-} from '../api/global-roles.ts';
-import { handleDeleteGroupRole, handleListGroupRoles, handlePutGroupRole } from '../api/group-roles.ts';
-import { handleTestDirectory } from '../api/directory.ts';
+} from '../api/people/global-roles.ts';
+import { handleDeleteGroupRole, handleListGroupRoles, handlePutGroupRole } from '../api/clusters/group-roles.ts';
+import { handleTestDirectory } from '../api/providers/directory.ts';
 import {
   handleDeleteGroupMember,
   handleListGroupMembers,
   handleListUserGroups,
   handlePutGroupMember,
-} from '../api/group-members.ts';
-import { handleGetKubeconfig } from '../api/kubeconfig.ts';
-import { handleDeleteMember, handleListMembers, handlePutMember } from '../api/members.ts';
-import { handleChangeMyPassword } from '../api/password.ts';
+} from '../api/people/group-members.ts';
+import { handleGetKubeconfig } from '../api/clusters/kubeconfig.ts';
+import { handleDeleteMember, handleListMembers, handlePutMember } from '../api/clusters/members.ts';
+import { handleChangeMyPassword } from '../api/account/password.ts';
 import {
   handleJoinUserPrincipal,
   handleListUserPrincipals,
@@ -117,10 +122,10 @@ import {
   handleCreateRegistrationToken,
   handleDeleteRegistrationToken,
   handleListRegistrationTokens,
-} from '../api/registration-tokens.ts';
+} from '../api/clusters/registration-tokens.ts';
 import { route, type Route } from '../api/route.ts';
-import { handleResetPassword, handleSetUpAdministrator } from '../api/setup.ts';
-import { handleGetSettings, handleUpdateSettings } from '../api/settings.ts';
+import { handleResetPassword, handleSetUpAdministrator } from '../api/account/setup.ts';
+import { handleGetSettings, handleUpdateSettings } from '../api/plane/settings.ts';
 import { handleExchangeCode } from '../api/sign-in/code.ts';
 import { handlePollDevice, handleStartDevice } from '../api/sign-in/device.ts';
 import { handleGetKeys, handleSignOut } from '../api/sign-in/sign-out.ts';
@@ -131,10 +136,10 @@ import {
   handleDeleteUserTokens,
   handleListTokens,
   handleListUserTokens,
-} from '../api/tokens.ts';
+} from '../api/account/tokens.ts';
 import { register } from '../connect/register.ts';
-import { groupRoutes } from '../resources/groups.ts';
-import { userRoutes } from '../resources/users.ts';
+import { groupRoutes } from '../resources/kinds/groups.ts';
+import { userRoutes } from '../resources/kinds/users.ts';
 
 /** Every endpoint of the plane but `/k8s`, tunnels and manifests. */
 export const ROUTES: readonly Route[] = [

@@ -7,7 +7,7 @@ import type { Deps } from '../api/handler.ts';
 import { noteUse } from '../authn/use.ts';
 import type { Cluster } from '../cluster/object.ts';
 import { clusterObject, newClusterId } from '../cluster/stub.ts';
-import { CONNECT_PATH, pathOf } from '../cluster/target.ts';
+import { CONNECT_PATH, pathOf } from '../cluster/request/target.ts';
 import { dialTunnel } from '../connect/tunnel.ts';
 import { readConfig, type Config } from '../env.ts';
 import { describeError, loggablePath, logRequest } from '../log.ts';

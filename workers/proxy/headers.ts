@@ -2,7 +2,7 @@ import { OutriderError } from '#schema/errors.ts';
 import { connectionNamed, HOP_BY_HOP } from '#schema/http/hop-by-hop.ts';
 import { IMPERSONATE_PREFIX, REMOTE_PREFIX } from '#schema/kube/impersonation.ts';
 import { splitProtocols } from '../authn/bearer.ts';
-import { ACCEPT_ENCODING_HEADER } from '../cluster/fields.ts';
+import { ACCEPT_ENCODING_HEADER } from '../cluster/request/fields.ts';
 
 /** Fields that say who is calling, or from where, to someone who believes them; and what browsers add for the plane's own origin. */
 const NOT_FOR_CLUSTERS: ReadonlySet<string> = new Set([

@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import type { clusterListing } from '#schema/api/clusters.ts';
+import type { clusterListing } from '#schema/api/clusters/clusters.ts';
 import type { ListRequest } from '#schema/resources/list.ts';
-import { touch, type Commit } from './access.ts';
+import { touch, type Commit } from './rights/access.ts';
 import { listPage, type Page } from './kinds/list.ts';
 import { changes, first, isDuplicate } from './rows.ts';
 

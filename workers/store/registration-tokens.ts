@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { touch, type Commit } from './access.ts';
+import { touch, type Commit } from './rights/access.ts';
 import { all, changes, first } from './rows.ts';
 
 const Row = z

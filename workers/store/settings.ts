@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { DEFAULT_SETTINGS, Settings } from '#schema/api/settings.ts';
+import { DEFAULT_SETTINGS, Settings } from '#schema/api/plane/settings.ts';
 import { all } from './rows.ts';
 
 const Row = z.object({ name: z.string(), value: z.string().transform((text): unknown => JSON.parse(text)) });

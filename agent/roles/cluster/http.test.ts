@@ -10,7 +10,7 @@ import { createLogger } from '../../log.ts';
 import { AgentMetrics } from '../../metrics.ts';
 import { serveHttp } from './http.ts';
 import { Questions } from './call.ts';
-import { Budget } from './messages.ts';
+import { Budget } from './upgrade/messages.ts';
 import type { Upstream } from './upstream.ts';
 
 const QUIET: SessionHandler = {

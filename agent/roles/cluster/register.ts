@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, webcrypto } from 'node:crypto';
 import type { z } from 'zod';
-import { registerAgent } from '#schema/api/connect.ts';
+import { registerAgent } from '#schema/api/clusters/connect.ts';
 import type { Input } from '#schema/api/endpoint.ts';
 import { AGENT_SECRET } from '#schema/kube/names.ts';
 import { isConflict, type KubeCalls, type Secret } from '../../kube/calls.ts';

@@ -4,7 +4,7 @@ import type { Stream } from '#schema/protocol/flow/stream.ts';
 import type { StreamMetrics } from '../../metrics.ts';
 import { serveCall } from './call.ts';
 import { refuse, serveHttp } from './http.ts';
-import { serveUpgrade } from './upgrade.ts';
+import { serveUpgrade } from './upgrade/upgrade.ts';
 import type { Upstream } from './upstream.ts';
 
 type Serve = (upstream: Upstream, stream: Stream, head: Uint8Array, metrics: StreamMetrics) => void;

@@ -5,7 +5,7 @@ import type { AgentMetrics } from '../../metrics.ts';
 import type { ApiServer } from '../../kube/api-server.ts';
 import type { Account } from '../../kube/accounts.ts';
 import type { Questions } from './call.ts';
-import type { Budget } from './messages.ts';
+import type { Budget } from './upgrade/messages.ts';
 
 /** What serving a stream needs. */
 export interface Upstream {

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { signIn } from '../auth.ts';
+import { signIn } from '../account/auth.ts';
 import { endpoint } from '../endpoint.ts';
 import { ProviderId } from './types.ts';
 

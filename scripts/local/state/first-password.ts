@@ -9,7 +9,7 @@ const GROUP_LENGTH = 5;
 /** A new one, as {@link GROUPS} says. */
 export const oneTimePassword = (): string => Array.from({ length: GROUPS }, () => randomBase32(GROUP_LENGTH)).join('-');
 
-/** The plane's answer to who is the first administrator (`schema/api/setup.ts`). */
+/** The plane's answer to who is the first administrator (`schema/api/account/setup.ts`). */
 interface Outcome {
   /** The administrator was made now, with the password that was sent. */
   readonly created: boolean;

@@ -5,7 +5,7 @@ import { bundleAgent } from '#scripts/image/bundle.ts';
 import { ENVIRONMENT, NODE_FLAGS } from '#scripts/image/runtime.ts';
 import { type ManagedProcess, startProcess } from '#scripts/demo/processes.ts';
 import type { Plane } from '#scripts/local/plane.ts';
-import { agentEnvironment, type AgentWorld } from '#test/support/agent.ts';
+import { agentEnvironment, type AgentWorld } from '#test/support/processes/agent.ts';
 import { PlaneApi } from '#test/support/api.ts';
 import type { PathProcesses } from '../run/usage.ts';
 import type { WorldContext } from './world.ts';

@@ -3,7 +3,7 @@ import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { StreamKind } from '#schema/protocol/codec/frame.ts';
 import type { Field } from '#schema/protocol/codec/head.ts';
 import { MAX_QUESTION_BYTES } from '#schema/protocol/limits.ts';
-import { startAgentInProcess } from '../../support/agent.ts';
+import { startAgentInProcess } from '../../support/processes/agent.ts';
 import { FakeDirectory } from '../../support/fakes/directory.ts';
 import type { Exchange, PlaneTunnel } from '../../support/fakes/plane.ts';
 import { FakeWorld, makePki, type TestPki } from '../../support/fakes/world.ts';

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import type { Field } from '#schema/protocol/codec/head.ts';
 import { PLANE_LIMITS } from '#schema/protocol/limits.ts';
-import { startAgentInProcess } from '../../support/agent.ts';
+import { startAgentInProcess } from '../../support/processes/agent.ts';
 import { FakeApiServer } from '../../support/fakes/api-server.ts';
 import { ALICE } from '../../support/fakes/plane.ts';
 import { FakeWorld, makePki, type TestPki } from '../../support/fakes/world.ts';

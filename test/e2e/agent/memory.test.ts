@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { bundleAgent } from '#scripts/image/bundle.ts';
 import { ENVIRONMENT, NODE_FLAGS } from '#scripts/image/runtime.ts';
-import { startAgentProcess } from '../../support/agent.ts';
+import { startAgentProcess } from '../../support/processes/agent.ts';
 import { burst, mixedLoad, serveLoad, stalledStreams } from '../../support/fakes/load.ts';
 import { PLANE_LIMITS } from '#schema/protocol/limits.ts';
 import type { PlaneTunnel } from '../../support/fakes/plane.ts';

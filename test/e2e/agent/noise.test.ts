@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { AGENT_LIMITS, PLANE_LIMITS } from '#schema/protocol/limits.ts';
-import { startAgentProcess } from '../../support/agent.ts';
+import { startAgentProcess } from '../../support/processes/agent.ts';
 import { FakeWorld, makePki, type TestPki } from '../../support/fakes/world.ts';
 import type { PlaneTunnel } from '../../support/fakes/plane.ts';
 import { SEED } from '../../fuzz/budget.ts';

@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CLOSE_CODE_BASE, ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { LAST_SEQUENCE } from '#schema/protocol/limits.ts';
-import { startAgentInProcess, startAgentProcess } from '../../support/agent.ts';
+import { startAgentInProcess, startAgentProcess } from '../../support/processes/agent.ts';
 import { FakePlane } from '../../support/fakes/plane.ts';
 import { FakeWorld, makePki, type TestPki } from '../../support/fakes/world.ts';
 

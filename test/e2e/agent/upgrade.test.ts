@@ -9,7 +9,7 @@ import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { Flag } from '#schema/protocol/codec/frame.ts';
 import type { Field } from '#schema/protocol/codec/head.ts';
 import { PLANE_LIMITS } from '#schema/protocol/limits.ts';
-import { startAgentInProcess } from '../../support/agent.ts';
+import { startAgentInProcess } from '../../support/processes/agent.ts';
 import { FakeApiServer } from '../../support/fakes/api-server.ts';
 import { ALICE, type Exchange, type PlaneTunnel } from '../../support/fakes/plane.ts';
 import { FakeWorld, makePki, type TestPki } from '../../support/fakes/world.ts';

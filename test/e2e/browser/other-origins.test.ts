@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { Scratch, reach } from '../../support/local.ts';
+import { Scratch, reach } from '../../support/processes/local.ts';
 import { listenTls } from '../../support/sign-in/tls.ts';
 import type { Visitor } from '../../support/browser/chromium.ts';
 import { Stage } from './stage.ts';
@@ -94,7 +94,7 @@ test('a script that gets into a page of the plane does not run, and the browser 
   expect(complaints).toEqual([expect.stringContaining('Content Security Policy')]);
 });
 
-// Tried with the defences taken out, which are both functions of workers/authn/origin.ts, the Origin of WebSockets in workers/proxy/route.ts, SameSite in workers/authn/cookie.ts and
+// Tried with the defences taken out, which are both functions of workers/authn/browser/origin.ts, the Origin of WebSockets in workers/proxy/route.ts, SameSite in workers/authn/browser/cookie.ts and
 // frame-ancestors in workers/api/pages/html.ts: all of these tests fail then, but for reading and changing from another site. There Chromium itself keeps third-party cookies back.
 describe.each([
   ['the same site', 403],

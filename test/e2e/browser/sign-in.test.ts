@@ -4,8 +4,8 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Plane } from '#scripts/local/plane.ts';
 import type { Visitor } from '../../support/browser/chromium.ts';
-import { Cli, installCli } from '../../support/cli.ts';
-import { Scratch } from '../../support/local.ts';
+import { Cli, installCli } from '../../support/processes/cli.ts';
+import { Scratch } from '../../support/processes/local.ts';
 import { press, Stage } from './stage.ts';
 
 const scratch = new Scratch();

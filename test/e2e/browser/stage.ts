@@ -7,7 +7,7 @@ import { setUpAdministrator } from '#scripts/local/setup.ts';
 import { PlaneApi } from '../../support/api.ts';
 import { startChromium, visit, type Visitor } from '../../support/browser/chromium.ts';
 import { startGitHub } from '../../support/github/server.ts';
-import type { Scratch } from '../../support/local.ts';
+import type { Scratch } from '../../support/processes/local.ts';
 import { startOidc } from '../../support/sign-in/oidc-server.ts';
 import { makeTls, type Tls } from '../../support/sign-in/tls.ts';
 

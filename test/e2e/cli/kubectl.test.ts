@@ -1,8 +1,8 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Cli, installCli } from '../../support/cli.ts';
-import { run, type Outcome } from '../../support/program.ts';
+import { Cli, installCli } from '../../support/processes/cli.ts';
+import { run, type Outcome } from '../../support/processes/program.ts';
 import { startWorld, type World } from '../../support/world.ts';
 
 /** A real API server behind the plane, and stock kubectl that asks `outrider token` who is calling. */

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { PROJECT } from '#scripts/lib/project.ts';
 import type { Plane } from '#scripts/local/plane.ts';
 import { setUpAdministrator } from '#scripts/local/setup.ts';
-import { Cli, installCli } from '../../support/cli.ts';
-import { reach, Scratch } from '../../support/local.ts';
+import { Cli, installCli } from '../../support/processes/cli.ts';
+import { reach, Scratch } from '../../support/processes/local.ts';
 
 const scratch = new Scratch();
 let plane: Plane;

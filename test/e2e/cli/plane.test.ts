@@ -4,9 +4,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { PROJECT } from '#scripts/lib/project.ts';
 import type { Plane } from '#scripts/local/plane.ts';
 import { setUpAdministrator } from '#scripts/local/setup.ts';
-import { Cli, installCli } from '../../support/cli.ts';
-import { Scratch } from '../../support/local.ts';
-import { run } from '../../support/program.ts';
+import { Cli, installCli } from '../../support/processes/cli.ts';
+import { Scratch } from '../../support/processes/local.ts';
+import { run } from '../../support/processes/program.ts';
 
 const scratch = new Scratch();
 const CHOSEN = 'a password of my own';

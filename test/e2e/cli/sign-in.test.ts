@@ -5,9 +5,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { Io } from '#cli/io.ts';
 import { signInByBrowser } from '#cli/signin/browser.ts';
 import { signInByDevice } from '#cli/signin/device.ts';
-import { Cli, installCli } from '../../support/cli.ts';
+import { Cli, installCli } from '../../support/processes/cli.ts';
 import { type OAuthServer, startOAuthServer } from '../../support/fakes/oauth-server.ts';
-import { Scratch } from '../../support/local.ts';
+import { Scratch } from '../../support/processes/local.ts';
 
 const built = new Scratch();
 const scratch = new Scratch();

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { answerDirectory } from '#agent/directory/answer.ts';
 import { createLogger } from '#agent/log.ts';
-import { testDirectory } from '#schema/api/directory.ts';
+import { testDirectory } from '#schema/api/providers/directory.ts';
 import type { DirectoryConfig } from '#schema/directory/config.ts';
 import type { DirectoryPerson } from '#schema/directory/questions.ts';
 import { PROJECT } from '#scripts/lib/project.ts';

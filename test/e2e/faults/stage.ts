@@ -7,7 +7,7 @@ import { ENVIRONMENT, NODE_FLAGS } from '#scripts/image/runtime.ts';
 import { bundleAgent } from '#scripts/image/bundle.ts';
 import { FaultHops, type Processes } from '../../support/faults/faults.ts';
 import type { Schedule } from '../../support/faults/schedule.ts';
-import type { AgentRunner } from '../../support/agent.ts';
+import type { AgentRunner } from '../../support/processes/agent.ts';
 import { startWorld, type World } from '../../support/world.ts';
 import { AuditTail } from './checks/audit-tail.ts';
 import { Client, HANG_MS, marked } from './workload/client.ts';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { beforeAll, expect, test } from 'vitest';
 import { AuditLog } from '../../support/audit.ts';
 import { namespace, shellPod } from '../../support/objects.ts';
-import type { Running } from '../../support/program.ts';
+import type { Running } from '../../support/processes/program.ts';
 import type { World } from '../../support/world.ts';
 
 /** The goal, and what the audit log may be late. */

@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest';
 import { IDLE, namespace, shellPod } from '../../support/objects.ts';
-import type { Running } from '../../support/program.ts';
+import type { Running } from '../../support/processes/program.ts';
 import type { World } from '../../support/world.ts';
 
 /** What issue 3 asks for. */

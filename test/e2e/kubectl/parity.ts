@@ -1,7 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
-import type { Clients } from '../../support/kubectl.ts';
+import type { Clients } from '../../support/processes/kubectl.ts';
 import { configMap, IDLE, namespace, shellDeployment, shellPod, WEB_SERVER } from '../../support/objects.ts';
 import type { Person } from '../../support/people.ts';
 import type { World } from '../../support/world.ts';

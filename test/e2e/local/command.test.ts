@@ -2,7 +2,7 @@ import { access, readFile, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
-import { Command, Scratch, reach } from '../../support/local.ts';
+import { Command, Scratch, reach } from '../../support/processes/local.ts';
 
 const scratch = new Scratch();
 afterEach(async () => scratch.clear());

@@ -2,7 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 import { z } from 'zod';
 import { PROJECT } from '#scripts/lib/project.ts';
 import { setUp } from '#scripts/local/setup.ts';
-import { reach, Scratch } from '../../support/local.ts';
+import { reach, Scratch } from '../../support/processes/local.ts';
 
 const scratch = new Scratch();
 afterEach(async () => scratch.clear());

@@ -5,7 +5,7 @@ import { afterEach, expect, test } from 'vitest';
 import { PROJECT } from '#scripts/lib/project.ts';
 import type { Plane } from '#scripts/local/plane.ts';
 import { setUp } from '#scripts/local/setup.ts';
-import { Scratch, reach } from '../../support/local.ts';
+import { Scratch, reach } from '../../support/processes/local.ts';
 
 const scratch = new Scratch();
 afterEach(async () => scratch.clear());

@@ -7,7 +7,7 @@ import { WebSocket } from 'ws';
 import { startPlane } from '#scripts/local/plane.ts';
 import type { Plane } from '#scripts/local/plane.ts';
 import { makeAuthority, makeServerCertificate } from '#scripts/local/tls/issue.ts';
-import { FIXTURE, Scratch, reach } from '../../support/local.ts';
+import { FIXTURE, Scratch, reach } from '../../support/processes/local.ts';
 
 const scratch = new Scratch();
 afterEach(async () => scratch.clear());

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { setUp } from '#scripts/local/setup.ts';
 import { PROJECT } from '#scripts/lib/project.ts';
-import { Scratch, reach } from '../../support/local.ts';
+import { Scratch, reach } from '../../support/processes/local.ts';
 
 const scratch = new Scratch();
 afterEach(async () => scratch.clear());

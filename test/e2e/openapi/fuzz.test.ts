@@ -5,12 +5,12 @@ import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as z from 'zod';
-import { whoAmI } from '#schema/api/auth.ts';
+import { whoAmI } from '#schema/api/account/auth.ts';
 import { PROJECT } from '#scripts/lib/project.ts';
 import { diesWithParent } from '#scripts/lib/tie.ts';
 import type { Plane } from '#scripts/local/plane.ts';
 import type { PlaneApi } from '../../support/api.ts';
-import { Scratch } from '../../support/local.ts';
+import { Scratch } from '../../support/processes/local.ts';
 import { firstAdministrator } from '../../support/people.ts';
 import { installSchemathesis } from '../../support/tools/schemathesis.ts';
 

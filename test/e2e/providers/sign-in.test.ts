@@ -7,7 +7,7 @@ import type { Plane } from '#scripts/local/plane.ts';
 import { setUpAdministrator } from '#scripts/local/setup.ts';
 import { PlaneApi } from '../../support/api.ts';
 import { startGitHub, type GitHubServer } from '../../support/github/server.ts';
-import { Scratch, reach } from '../../support/local.ts';
+import { Scratch, reach } from '../../support/processes/local.ts';
 import { Browser, type Page } from '../../support/sign-in/browser.ts';
 import { startOidc, type OidcServer } from '../../support/sign-in/oidc-server.ts';
 import { makeTls } from '../../support/sign-in/tls.ts';

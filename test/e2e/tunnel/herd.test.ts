@@ -8,7 +8,7 @@ import { PROJECT } from '#scripts/lib/project.ts';
 import type { Plane } from '#scripts/local/plane.ts';
 import { random } from '../../conformance/link.ts';
 import { type Attempt, Fleet } from '../../support/fleet.ts';
-import { Scratch } from '../../support/local.ts';
+import { Scratch } from '../../support/processes/local.ts';
 import { firstAdministrator } from '../../support/people.ts';
 
 // Checked by taking out, one at a time: half of each wait (a dial came too early), and the pace for a plane that is away (p99 was 28 s).

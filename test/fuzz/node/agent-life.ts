@@ -7,7 +7,7 @@ import { Account } from '#agent/kube/accounts.ts';
 import { createLogger } from '#agent/log.ts';
 import { AgentMetrics } from '#agent/metrics.ts';
 import { Questions } from '#agent/roles/cluster/call.ts';
-import { Budget } from '#agent/roles/cluster/messages.ts';
+import { Budget } from '#agent/roles/cluster/upgrade/messages.ts';
 import { CAPABILITIES, streamServer } from '#agent/roles/cluster/serve.ts';
 import { Tunnel } from '#agent/tunnel/tunnel.ts';
 import { CLOSE_CODE_BASE, ProtocolCode } from '#schema/protocol/codec/codes.ts';

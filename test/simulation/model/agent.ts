@@ -4,7 +4,7 @@ import { Account } from '#agent/kube/accounts.ts';
 import { AgentMetrics } from '#agent/metrics.ts';
 import { serveHttp } from '#agent/roles/cluster/http.ts';
 import { Questions } from '#agent/roles/cluster/call.ts';
-import { Budget } from '#agent/roles/cluster/messages.ts';
+import { Budget } from '#agent/roles/cluster/upgrade/messages.ts';
 import type { Upstream } from '#agent/roles/cluster/upstream.ts';
 import { PlaneRefusal } from '#agent/tunnel/plane.ts';
 import { ReconnectPolicy } from '#agent/tunnel/reconnect.ts';

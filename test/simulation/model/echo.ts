@@ -1,4 +1,4 @@
-import { Messages, type Whole } from '#agent/roles/cluster/messages.ts';
+import { Messages, type Whole } from '#agent/roles/cluster/upgrade/messages.ts';
 import { encodeClose } from '#schema/protocol/codec/close.ts';
 import { ProtocolCode, ProtocolError } from '#schema/protocol/codec/codes.ts';
 import { Flag } from '#schema/protocol/codec/frame.ts';
@@ -19,7 +19,7 @@ interface EchoDeps {
   agent: Agent;
 }
 
-/** Serves an `upgrade` stream by the rules of `agent/roles/cluster/upgrade.ts`, whose sockets need a network; what it leads to sends every message back. */
+/** Serves an `upgrade` stream by the rules of `agent/roles/cluster/upgrade/upgrade.ts`, whose sockets need a network; what it leads to sends every message back. */
 export function serveEcho(stream: Stream, head: Uint8Array, deps: EchoDeps): void {
   const { plan, fate } = deps.api.meet(decodeRequestHead(head).target.slice(1));
   stream.handler = new Echo(stream, plan, fate, deps);

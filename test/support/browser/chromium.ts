@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { installPackages, missingPackages, programPath, type DebianPackage } from '#scripts/demo/tools/debian.ts';
-import { run } from '../program.ts';
+import { run } from '../processes/program.ts';
 
 const PROGRAMS = ['/usr/bin'];
 

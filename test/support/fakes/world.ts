@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createPki } from '#scripts/demo/pki.ts';
-import type { AgentRunner, AgentWorld } from '../agent.ts';
+import type { AgentRunner, AgentWorld } from '../processes/agent.ts';
 import { FakeApiServer } from './api-server.ts';
 import { FakePlane, type Identity, type PlaneTunnel } from './plane.ts';
 

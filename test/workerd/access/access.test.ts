@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { AccessSnapshot, Person, Principal } from '#schema/access.ts';
 import { CLOSE_CODE_BASE, ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { newClusterId } from '#workers/cluster/stub.ts';
-import { setMember } from '#workers/store/members.ts';
+import { setMember } from '#workers/store/rights/members.ts';
 import { ORIGIN, type ScriptedAgent } from '../support/agent.ts';
 import { addPerson, makeWorld, withoutDatabase, World } from '../support/world.ts';
 

@@ -3,7 +3,7 @@ import { env, exports } from 'cloudflare:workers';
 import { base64url } from 'jose';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { clusterObject, newClusterId } from '#workers/cluster/stub.ts';
-import { PRINCIPAL_HEADER } from '#workers/cluster/caller.ts';
+import { PRINCIPAL_HEADER } from '#workers/cluster/request/caller.ts';
 import { ORIGIN, type ScriptedAgent } from '../support/agent.ts';
 import { makeWorld, principal, type World } from '../support/world.ts';
 

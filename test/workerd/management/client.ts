@@ -7,7 +7,7 @@ import { sign, signToken } from '#workers/authn/token.ts';
 import { newClusterId } from '#workers/cluster/stub.ts';
 import { readConfig, type Config } from '#workers/env.ts';
 import { addCluster } from '#workers/store/clusters.ts';
-import { setMember } from '#workers/store/members.ts';
+import { setMember } from '#workers/store/rights/members.ts';
 import { addUser } from '#workers/store/users.ts';
 
 export const ORIGIN = 'https://outrider.example.com';

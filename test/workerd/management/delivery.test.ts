@@ -2,7 +2,7 @@ import { env, exports } from 'cloudflare:workers';
 import { runDurableObjectAlarm } from 'cloudflare:test';
 import { beforeEach, expect, test } from 'vitest';
 import { announcedCommit } from '#workers/access/commit.ts';
-import { touch } from '#workers/store/access.ts';
+import { touch } from '#workers/store/rights/access.ts';
 import { recordConnection } from '#workers/store/clusters.ts';
 import { administrator, ask, cluster, nowSeconds, ORIGIN, outcome, person, tokenFor } from './client.ts';
 

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers';
 import { applyD1Migrations, reset } from 'cloudflare:test';
 import { beforeEach, expect, test } from 'vitest';
 import { buildSnapshot } from '#workers/access/snapshot.ts';
-import { replaceGroups } from '#workers/store/groups.ts';
+import { replaceGroups } from '#workers/store/rights/groups.ts';
 import { ask, cluster, nowSeconds, outcome, person, tokenFor } from './client.ts';
 
 // Checked by taking out, one at a time: `refuseMoreThanOwn` in each handler, `refuseAbove`, the touch of every cluster, and the group half of the view. Each time the test that names it failed.

@@ -3,8 +3,8 @@ import { applyD1Migrations, reset } from 'cloudflare:test';
 import { beforeEach, expect, test } from 'vitest';
 import { Client } from '#schema/api/client.ts';
 import { endpointsOf } from '#schema/resources/endpoints.ts';
-import { GroupKind } from '#schema/resources/groups.ts';
-import { UserKind } from '#schema/resources/users.ts';
+import { GroupKind } from '#schema/resources/kinds/groups.ts';
+import { UserKind } from '#schema/resources/kinds/users.ts';
 import { ask, cluster, member, nowSeconds, ORIGIN, outcome, person, tokenFor } from './client.ts';
 
 // Checked by taking out, one at a time: the version in the store's UPDATE, the id in the keyset, the condition on whose clusters they are, and the wait for finalizers. Each time the test that

@@ -5,7 +5,7 @@ import { parseAllDocuments } from 'yaml';
 import { signAgentCredential, verifyAgentCredential } from '#workers/authn/agent-credential.ts';
 import { buildSnapshot } from '#workers/access/snapshot.ts';
 import { hashSecret } from '#workers/authn/secret.ts';
-import { PRINCIPAL_HEADER } from '#workers/cluster/caller.ts';
+import { PRINCIPAL_HEADER } from '#workers/cluster/request/caller.ts';
 import { clusterObject, newClusterId } from '#workers/cluster/stub.ts';
 import {
   addRegistrationToken,

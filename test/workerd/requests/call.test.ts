@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { DirectoryConfig } from '#schema/directory/config.ts';
 import type { DirectoryAnswer } from '#schema/directory/questions.ts';
 import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
-import type { Asked } from '#workers/cluster/asked.ts';
+import type { Asked } from '#workers/cluster/request/asked.ts';
 import { MAX_CALLS } from '#workers/cluster/limits.ts';
 import type { ScriptedAgent } from '../support/agent.ts';
 import type { ServedStream } from '../support/served.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { DEVICE_GRANT } from '#schema/api/oauth.ts';
-import { SESSION_COOKIE } from '#workers/authn/cookie.ts';
+import { DEVICE_GRANT } from '#schema/api/account/oauth.ts';
+import { SESSION_COOKIE } from '#workers/authn/browser/cookie.ts';
 import { landed } from '../audit/events.ts';
 import { ask } from '../management/client.ts';
 import { hiddenFields, PASSWORD, personWithPassword, submit, visit, WRITES } from './browser.ts';

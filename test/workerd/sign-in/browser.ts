@@ -1,9 +1,9 @@
 import { env, exports } from 'cloudflare:workers';
 import { newTokenId, newUserId } from '#schema/ids.ts';
-import { SESSION_COOKIE } from '#workers/authn/cookie.ts';
+import { SESSION_COOKIE } from '#workers/authn/browser/cookie.ts';
 import { hashPassword } from '#workers/authn/password.ts';
 import { signToken } from '#workers/authn/token.ts';
-import { addToken } from '#workers/store/tokens.ts';
+import { addToken } from '#workers/store/sign-in/tokens.ts';
 import { addUser } from '#workers/store/users.ts';
 import { config, nowSeconds, ORIGIN, type Answer } from '../management/client.ts';
 

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { expect, test } from 'vitest';
-import { DEVICE_GRANT } from '#schema/api/oauth.ts';
-import { SESSION_COOKIE } from '#workers/authn/cookie.ts';
+import { DEVICE_GRANT } from '#schema/api/account/oauth.ts';
+import { SESSION_COOKIE } from '#workers/authn/browser/cookie.ts';
 import {
   administrator,
   ask,

@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers';
 import { expect, test } from 'vitest';
-import { SESSION_COOKIE } from '#workers/authn/cookie.ts';
+import { SESSION_COOKIE } from '#workers/authn/browser/cookie.ts';
 import { verifyToken } from '#workers/authn/token.ts';
 import { administrator, ask, config, nowSeconds, ORIGIN, outcome, person, tokenFor } from '../management/client.ts';
 import { PASSWORD, personWithPassword, READS, sessionOf, visit, WRITES } from './browser.ts';

@@ -87,7 +87,7 @@ test('when and whence a token was last used is told, and written once in several
   await vi.waitFor(async () => expect(await listed()).toMatchObject({ lastUsedFrom: '2001:db8:1:2::/64' }));
   await ask('GET /v1/me', { token: json.token, headers: { 'cf-connecting-ip': '192.0.2.1' } });
   // Another isolate, which has not noted anything yet, is held by the database.
-  const { recordUse } = await import('#workers/store/tokens.ts');
+  const { recordUse } = await import('#workers/store/sign-in/tokens.ts');
   await recordUse(env.DB, { id: json.id, from: '192.0.2.2', now: nowSeconds() + 200 });
   expect(await listed()).toMatchObject({ lastUsedFrom: '2001:db8:1:2::/64' });
   await recordUse(env.DB, { id: json.id, from: '192.0.2.2', now: nowSeconds() + 400 });

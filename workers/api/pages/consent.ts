@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import { CLI_CLIENT_ID, MAX_REDIRECT_URI } from '#schema/api/oauth.ts';
+import { CLI_CLIENT_ID, MAX_REDIRECT_URI } from '#schema/api/account/oauth.ts';
 import { OutriderError } from '#schema/errors.ts';
-import { csrfToken, isCsrfToken } from '../../authn/csrf.ts';
+import { csrfToken, isCsrfToken } from '../../authn/browser/csrf.ts';
 import type { Deps } from '../handler.ts';
 import { grantCode } from '../sign-in/code.ts';
 import { loopbackAddress } from '../sign-in/codes.ts';

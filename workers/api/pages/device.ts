@@ -1,8 +1,8 @@
 import * as z from 'zod';
 import { moment } from '#schema/api/endpoint.ts';
 import { OutriderError } from '#schema/errors.ts';
-import { csrfToken, isCsrfToken } from '../../authn/csrf.ts';
-import type { DeviceGrant } from '../../store/device-grants.ts';
+import { csrfToken, isCsrfToken } from '../../authn/browser/csrf.ts';
+import type { DeviceGrant } from '../../store/sign-in/device-grants.ts';
 import type { Deps, KnownCaller } from '../handler.ts';
 import { shownCode, typedCode } from '../sign-in/codes.ts';
 import { decideDevice, waitingDevice } from '../sign-in/device.ts';

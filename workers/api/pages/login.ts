@@ -1,9 +1,9 @@
 import * as z from 'zod';
-import { NewPassword } from '#schema/api/users.ts';
+import { NewPassword } from '#schema/api/people/users.ts';
 import { OutriderError } from '#schema/errors.ts';
 import { signsInByPassword } from '../../authn/providers/types.ts';
 import { listProviders, type Provider } from '../../store/providers/providers.ts';
-import { checkPassword } from '../auth.ts';
+import { checkPassword } from '../account/auth.ts';
 import type { Deps } from '../handler.ts';
 import { enabledProvider } from '../providers/flow.ts';
 import { checkAtProvider } from '../providers/password.ts';

@@ -1,9 +1,9 @@
 import * as z from 'zod';
 import { OutriderError } from '#schema/errors.ts';
 import { believe } from '../../authn/bearer.ts';
-import { sessionToken } from '../../authn/cookie.ts';
-import { requireOwnForm } from '../../authn/origin.ts';
-import { findCaller } from '../../store/callers.ts';
+import { sessionToken } from '../../authn/browser/cookie.ts';
+import { requireOwnForm } from '../../authn/browser/origin.ts';
+import { findCaller } from '../../store/rights/callers.ts';
 import { byName, readForm } from '../../form.ts';
 import type { Deps, KnownCaller } from '../handler.ts';
 import { judge } from '../permission.ts';

@@ -24,7 +24,7 @@ import {
   replaceProvider,
   type Provider,
 } from '../../store/providers/providers.ts';
-import { findCaller } from '../../store/callers.ts';
+import { findCaller } from '../../store/rights/callers.ts';
 import type { Deps, Handler, KnownCaller } from '../handler.ts';
 import { knowsCluster, onlyOwners } from '../permission.ts';
 import { changedConfig, newConfig } from './config.ts';

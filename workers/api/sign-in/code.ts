@@ -1,10 +1,10 @@
 import { base64url } from 'jose';
-import { CLI_CLIENT_ID, type exchangeCode } from '#schema/api/oauth.ts';
+import { CLI_CLIENT_ID, type exchangeCode } from '#schema/api/account/oauth.ts';
 import { randomBase32 } from '#schema/ids.ts';
 import { hashSecret } from '../../authn/secret.ts';
 import { OAuthError } from '../../oauth.ts';
-import { addCodeGrant, grantedToken, setGrantedToken, useCodeGrant } from '../../store/code-grants.ts';
-import { findToken, revokeToken } from '../../store/tokens.ts';
+import { addCodeGrant, grantedToken, setGrantedToken, useCodeGrant } from '../../store/sign-in/code-grants.ts';
+import { findToken, revokeToken } from '../../store/sign-in/tokens.ts';
 import type { Deps, Handler, KnownCaller } from '../handler.ts';
 import { accessToken, requireClient } from './grant.ts';
 

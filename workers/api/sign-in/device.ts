@@ -1,4 +1,4 @@
-import { CLI_CLIENT_ID, DEVICE_GRANT, type pollDevice, type startDevice } from '#schema/api/oauth.ts';
+import { CLI_CLIENT_ID, DEVICE_GRANT, type pollDevice, type startDevice } from '#schema/api/account/oauth.ts';
 import { randomBase32 } from '#schema/ids.ts';
 import { hashSecret } from '../../authn/secret.ts';
 import { beginAttempt } from '../../authn/throttle.ts';
@@ -10,7 +10,7 @@ import {
   pollDeviceGrant,
   useDeviceGrant,
   type DeviceGrant,
-} from '../../store/device-grants.ts';
+} from '../../store/sign-in/device-grants.ts';
 import type { Deps, Handler, KnownCaller } from '../handler.ts';
 import { accessToken, requireClient } from './grant.ts';
 import { newUserCode, shownCode } from './codes.ts';

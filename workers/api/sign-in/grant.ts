@@ -1,4 +1,4 @@
-import { CLI_CLIENT_ID } from '#schema/api/oauth.ts';
+import { CLI_CLIENT_ID } from '#schema/api/account/oauth.ts';
 import { OAuthError } from '../../oauth.ts';
 import { findUser } from '../../store/users.ts';
 import type { Deps } from '../handler.ts';

@@ -1,7 +1,7 @@
 import type { Principal } from '#schema/access.ts';
-import { sessionCookie } from '../../authn/cookie.ts';
+import { sessionCookie } from '../../authn/browser/cookie.ts';
 import { signToken } from '../../authn/token.ts';
-import type { CallerFacts } from '../../store/callers.ts';
+import type { CallerFacts } from '../../store/rights/callers.ts';
 import type { Deps } from '../handler.ts';
 
 /** A session's token is issued anew when that lets it live for so much longer, seconds: at most once in five minutes, so no answer in a row of them carries a cookie but the first. */

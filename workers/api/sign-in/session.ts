@@ -1,9 +1,9 @@
 import { OutriderError } from '#schema/errors.ts';
-import { sessionCookie } from '../../authn/cookie.ts';
+import { sessionCookie } from '../../authn/browser/cookie.ts';
 import { readSettings } from '../../store/settings.ts';
 import { findUser } from '../../store/users.ts';
 import type { Deps } from '../handler.ts';
-import { mint } from '../mint.ts';
+import { mint } from '../account/mint.ts';
 
 /** What may be said about a sign-in. */
 export interface SignInFacts {

@@ -1,7 +1,7 @@
-import type { getKeys, signOut } from '#schema/api/sessions.ts';
+import type { getKeys, signOut } from '#schema/api/account/sessions.ts';
 import { OutriderError } from '#schema/errors.ts';
-import { CLEARED_COOKIE } from '../../authn/cookie.ts';
-import { findToken, revokeToken } from '../../store/tokens.ts';
+import { CLEARED_COOKIE } from '../../authn/browser/cookie.ts';
+import { findToken, revokeToken } from '../../store/sign-in/tokens.ts';
 import type { Handler } from '../handler.ts';
 
 export const handleSignOut: Handler<typeof signOut> = async (_input, deps, { principal }) => {

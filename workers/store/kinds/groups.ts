@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import type { GroupKind } from '#schema/resources/groups.ts';
+import type { GroupKind } from '#schema/resources/kinds/groups.ts';
 import type { ListRequest } from '#schema/resources/list.ts';
-import { touch } from '../access.ts';
+import { touch } from '../rights/access.ts';
 import { revokeLostRegistrationTokens } from '../registration-tokens.ts';
 import { listPage, type ListSource, type Page } from './list.ts';
 import {

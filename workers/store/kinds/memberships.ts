@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import type { listGroupMembers, listUserGroups } from '#schema/api/group-members.ts';
+import type { listGroupMembers, listUserGroups } from '#schema/api/people/group-members.ts';
 import type { ListRequest } from '#schema/resources/list.ts';
-import { touch } from '../access.ts';
+import { touch } from '../rights/access.ts';
 import { principalOf } from './groups.ts';
 import { listPage, type Page } from './list.ts';
 import { revokeLostRegistrationTokens } from '../registration-tokens.ts';

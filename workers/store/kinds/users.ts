@@ -1,8 +1,8 @@
 import * as z from 'zod';
 import { moment } from '#schema/api/endpoint.ts';
 import type { ListRequest } from '#schema/resources/list.ts';
-import type { UserKind } from '#schema/resources/users.ts';
-import { touch } from '../access.ts';
+import type { UserKind } from '#schema/resources/kinds/users.ts';
+import { touch } from '../rights/access.ts';
 import { listPage, type ListSource, type Page } from './list.ts';
 import { revokeLostRegistrationTokens } from '../registration-tokens.ts';
 import {

@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import type { Commit } from '../access.ts';
-import { replaceGroups } from '../groups.ts';
+import type { Commit } from '../rights/access.ts';
+import { replaceGroups } from '../rights/groups.ts';
 import { revokeLostRegistrationTokens } from '../registration-tokens.ts';
 import { all, changes, first, Flag, isDuplicate } from '../rows.ts';
 import { NO_PASSWORD } from '../users.ts';

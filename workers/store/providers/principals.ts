@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { touch, type Commit } from '../access.ts';
+import { touch, type Commit } from '../rights/access.ts';
 import { revokeLostRegistrationTokens } from '../registration-tokens.ts';
 import { all, changes, first, Flag, isDuplicate } from '../rows.ts';
 import { administratorRemains, admitted, endTokensIfShutOut } from './ways-in.ts';

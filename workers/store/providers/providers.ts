@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { Access } from '#schema/api/providers/providers.ts';
 import { ProviderSettings } from '#schema/api/providers/types.ts';
-import { touch, type Commit } from '../access.ts';
+import { touch, type Commit } from '../rights/access.ts';
 import { revokeLostRegistrationTokens } from '../registration-tokens.ts';
 import { all, changes, first, Flag, isDuplicate } from '../rows.ts';
 import { administratorRemains, admitted, endTokensOfShutOut } from './ways-in.ts';

@@ -1,7 +1,7 @@
 import { env, exports } from 'cloudflare:workers';
 import { vi } from 'vitest';
 import { GitHub } from '#test/support/github/github.ts';
-import { SESSION_COOKIE } from '#workers/authn/cookie.ts';
+import { SESSION_COOKIE } from '#workers/authn/browser/cookie.ts';
 import { administrator, ask, ORIGIN, type Answer } from '../../management/client.ts';
 import { CLIENT, OidcProvider } from './oidc.ts';
 

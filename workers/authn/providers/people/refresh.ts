@@ -1,6 +1,6 @@
 import type { Config } from '../../../env.ts';
 import { describeError, log } from '../../../log.ts';
-import type { Commit } from '../../../store/access.ts';
+import type { Commit } from '../../../store/rights/access.ts';
 import { groupsFrom, keepWord, type Group, type Word } from '../../../store/providers/memberships.ts';
 import {
   claimRefresh,

@@ -2,7 +2,7 @@ import type { Access } from '#schema/api/providers/providers.ts';
 import { OutriderError } from '#schema/errors.ts';
 import { newUserId } from '#schema/ids.ts';
 import type { Config } from '../../../env.ts';
-import type { Commit } from '../../../store/access.ts';
+import type { Commit } from '../../../store/rights/access.ts';
 import { addExternalUser, keepWord, readAdmission, type Word } from '../../../store/providers/memberships.ts';
 import { findPrincipal, type UserPrincipal } from '../../../store/providers/principals.ts';
 import type { Provider } from '../../../store/providers/providers.ts';

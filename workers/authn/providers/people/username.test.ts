@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Username } from '#schema/api/users.ts';
+import { Username } from '#schema/api/people/users.ts';
 import { usernamesFor } from './username.ts';
 
 test.each([

@@ -4,7 +4,7 @@ const LONGEST = 64;
 /** Numbers that people bear to see; then letters that nobody else has. */
 const LAST_NUMBER = 9;
 
-/** A name of this plane's form (`schema/api/users.ts`) from one of a provider's. */
+/** A name of this plane's form (`schema/api/people/users.ts`) from one of a provider's. */
 function plainName(loginName: string): string {
   const plain = loginName
     .normalize('NFKD')

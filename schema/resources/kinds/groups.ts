@@ -1,0 +1,50 @@
+import * as z from 'zod';
+import { plain } from '../../audit/redact.ts';
+import { GroupId } from '../../ids.ts';
+import { kind } from '../kind.ts';
+import { textFilter } from '../list.ts';
+
+const managers = { who: 'users.manage', scope: 'anything' } as const;
+const readers = { who: 'users.manage', scope: 'reads' } as const;
+
+/** Without what would break a line, hide what follows, or be no character at all (Unicode: Cc, Cf, Cs, Zl, Zp). */
+const LINE = /^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]*$/u;
+
+const GroupName = plain(
+  z.string().trim().min(1).max(64).regex(LINE, 'one to 64 characters, none of them a control character'),
+);
+
+const description = z.string().trim().max(256).regex(LINE, 'no control characters are expected');
+
+/** People who are put together here, and not at a provider. What a role is given to is its principal. */
+export const GroupKind = kind({
+  kind: 'Group',
+  singular: 'group',
+  plural: 'groups',
+  path: '/v1/groups',
+  id: GroupId,
+  name: GroupName,
+  renamable: true,
+  spec: z.object({ description: z.string() }),
+  create: z.strictObject({ description: description.default('') }),
+  patch: z.strictObject({ description: description.optional() }),
+  status: z.object({
+    principal: z.string().describe('What the group is called wherever something is given to it'),
+    members: z.int().min(0),
+  }),
+  listing: {
+    fields: { name: { filter: textFilter, sort: 'text' }, createdAt: { sort: 'number' } },
+    order: 'name',
+  },
+  permissions: { list: readers, get: readers, create: managers, patch: managers, delete: managers },
+  summaries: {
+    list: 'The groups that are kept here',
+    get: 'A group',
+    create: 'Make a group, of nobody yet',
+    patch: 'Give a group another name or description',
+    delete: 'Remove a group; what its members had by it they lose within seconds',
+  },
+  errors: {},
+  actions: {},
+  links: { members: '/v1/groups/{id}/members' },
+});
