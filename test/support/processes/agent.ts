@@ -64,7 +64,7 @@ export async function startAgentInProcess(world: AgentWorld): Promise<AgentRunne
 export async function startAgentProcess(world: AgentWorld): Promise<AgentRunner> {
   const log: Record<string, unknown>[] = [];
   const env = await agentEnvironment(world);
-  const main = world.main ?? join(import.meta.dirname, '..', '..', 'agent', 'main.ts');
+  const main = world.main ?? join(import.meta.dirname, '..', '..', '..', 'agent', 'main.ts');
   const child = spawn(process.execPath, [...(world.nodeFlags ?? []), main], {
     env: { ...env, OUTRIDER_LOG_LEVEL: 'debug' },
     stdio: ['ignore', 'pipe', 'inherit'],
