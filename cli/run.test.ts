@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
+import { ApiError } from '#schema/api/client.ts';
 import { EXITS, oneLine } from './exits.ts';
 import type { Io } from './io.ts';
 import { isExcepted } from './plane/proxy.ts';
@@ -122,8 +123,19 @@ describe('servers', () => {
 });
 
 describe('what an answer means', () => {
-  const problem = (status: number, code: string): string =>
-    JSON.stringify({ type: 'about:blank', title: 'Title', status, detail: 'why\u001b[2J', code, requestId: 'r-1' });
+  /** What the client makes of an answer. */
+  const refused = (status: number, code?: string): ApiError => {
+    const detail = 'why\u001b[2J';
+    const problem = {
+      type: 'about:blank' as const,
+      title: 'Title',
+      status,
+      detail,
+      code: code ?? '',
+      requestId: 'r-1',
+    };
+    return new ApiError(status, code === undefined ? null : { code, detail, problem }, 'GET /v1/me');
+  };
 
   test.each([
     [401, 'unauthenticated', 'not-signed-in', 'outrider login --server https://p'],
@@ -136,15 +148,16 @@ describe('what an answer means', () => {
     [500, 'internal', 'error', '(request r-1)'],
     [503, 'access_unavailable', 'unreachable', '(request r-1)'],
   ])('%d %s', (status, code, exit, text) => {
-    const refusal = refusalOf('https://p', { status, body: problem(status, code) });
-    expect(refusal).toMatchObject({ exit, problem: code });
+    const refusal = refusalOf('https://p', refused(status, code));
+    expect(refusal).toMatchObject({ exit, code });
     expect(refusal.message).toContain(text);
   });
 
   test('something that is no plane says so, and its page is not shown', () => {
-    expect(refusalOf('https://p', { status: 302, body: '<html>secret' }).message).toBe(
-      'https://p answered with status 302: is that the address of an Outrider plane?',
+    expect(refusalOf('https://p', refused(302)).message).toBe(
+      'https://p answered GET /v1/me with status 302: is that the address of an Outrider plane?',
     );
+    expect(refusalOf('https://p', refused(200)).message).toContain('install the CLI that came with the plane');
   });
 
   test.each(['DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'])(

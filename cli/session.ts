@@ -4,7 +4,8 @@ import { type Io, variable } from './io.ts';
 import { type Paths, statePaths } from './state/paths.ts';
 import { MAX_CA, MAX_TOKEN, parseServer, readServers, type SignIn } from './state/servers.ts';
 import { signInHint } from './plane/failures.ts';
-import type { Target } from './plane/http.ts';
+import type { Client } from '#schema/api/client.ts';
+import { planeApi } from './plane/api.ts';
 
 /** What every command that asks a plane can be told. */
 export interface ServerOptions {
@@ -24,7 +25,9 @@ export interface Place {
 
 /** A server and somebody's token for it. */
 export interface Session extends Place {
-  readonly target: Target & { readonly token: string };
+  readonly token: string;
+  /** The plane, asked with it. */
+  readonly api: Client;
   /** The token came from OUTRIDER_TOKEN. */
   readonly fromEnvironment: boolean;
 }
@@ -44,18 +47,25 @@ export async function findPlace(io: Io, options: ServerOptions): Promise<Place> 
   return { origin, ca, signIn: known?.signIn, paths };
 }
 
-/** @throws {Failure} `not-signed-in` where there is no token, or it has ended. */
-export async function openSession(io: Io, options: ServerOptions, now = Date.now()): Promise<Session> {
+/**
+ * @param timeoutMs how long each answer of the plane is waited for
+ * @throws {Failure} `not-signed-in` where there is no token, or it has ended.
+ */
+export async function openSession(io: Io, options: ServerOptions, timeoutMs?: number): Promise<Session> {
   const place = await findPlace(io, options);
   const given = variable(io.env, 'OUTRIDER_TOKEN');
-  if (given !== undefined) {
-    return { ...place, target: { ...place, token: checkToken(given, 'OUTRIDER_TOKEN') }, fromEnvironment: true };
-  }
+  const withToken = (token: string, fromEnvironment: boolean): Session => ({
+    ...place,
+    token,
+    api: planeApi(io, { ...place, token }, timeoutMs),
+    fromEnvironment,
+  });
+  if (given !== undefined) return withToken(checkToken(given, 'OUTRIDER_TOKEN'), true);
   if (place.signIn === undefined) throw new Failure('not-signed-in', signInHint(place.origin));
-  if (Date.parse(place.signIn.expiresAt) <= now) {
+  if (Date.parse(place.signIn.expiresAt) <= Date.now()) {
     throw new Failure('not-signed-in', `the sign-in has ended: ${signInHint(place.origin)}`);
   }
-  return { ...place, target: { ...place, token: place.signIn.token }, fromEnvironment: false };
+  return withToken(place.signIn.token, false);
 }
 
 /** A token as it may stand in a header field (RFC 6750 §2.1, b64token). The message does not repeat it. */

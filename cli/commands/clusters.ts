@@ -1,13 +1,12 @@
 import type { Command } from 'commander';
-import { deleteCluster, getClusterTunnels, listClusters } from '#schema/api/clusters/clusters.ts';
+import { deleteCluster, getClusterTunnels } from '#schema/api/clusters/clusters.ts';
 import type { Io } from '../io.ts';
 import { Failure, oneLine } from '../exits.ts';
 import { showList, showOne } from '../output/format.ts';
 import { CLUSTERS, type ClusterRow } from '../output/kinds.ts';
-import { call, callAll } from '../plane/call.ts';
 import { openSession } from '../session.ts';
 import { confirm } from '../signin/prompt.ts';
-import { findClusters } from './find.ts';
+import { findClusters, listAllClusters } from './find.ts';
 import { addImport } from './import.ts';
 import { type OutputOptions, withExamples, withOutput, withServer } from './options.ts';
 
@@ -16,8 +15,8 @@ export function addClusters(parent: Command, io: Io): void {
 
   const list = withOutput(group.command('list').alias('ls').description('list those that you have a role in')).action(
     async (options: OutputOptions) => {
-      const { target } = await openSession(io, options);
-      const items = await callAll(io, target, listClusters);
+      const { api } = await openSession(io, options);
+      const items = await listAllClusters(api);
       showList<ClusterRow>(io, options.output, CLUSTERS, items);
       if (items.length === 0 && options.output === 'table') {
         io.say(
@@ -36,8 +35,8 @@ export function addClusters(parent: Command, io: Io): void {
   ).action(async (names: string[], options: OutputOptions) => {
     const session = await openSession(io, options);
     const rows: ClusterRow[] = [];
-    for (const cluster of await findClusters(io, session, names)) {
-      const { items } = await call(io, session.target, getClusterTunnels, { params: { cluster: cluster.id } });
+    for (const cluster of await findClusters(session, names)) {
+      const { items } = await session.api.call(getClusterTunnels, { params: { cluster: cluster.id } });
       rows.push({ ...cluster, tunnels: items });
     }
     const [only] = rows;
@@ -58,7 +57,7 @@ export function addClusters(parent: Command, io: Io): void {
     .option('-y, --yes', 'do not ask')
     .action(async (names: string[], options: OutputOptions & { yes?: boolean }) => {
       const session = await openSession(io, options);
-      const clusters = await findClusters(io, session, names);
+      const clusters = await findClusters(session, names);
       const shown = clusters.map(({ metadata }) => oneLine(metadata.name)).join(', ');
       await confirm(
         io,
@@ -66,7 +65,7 @@ export function addClusters(parent: Command, io: Io): void {
         options.yes === true,
       );
       await removeAll(clusters, async ({ id, metadata }) => {
-        await call(io, session.target, deleteCluster, { params: { cluster: id } });
+        await session.api.call(deleteCluster, { params: { cluster: id } });
         io.say(`Removed ${oneLine(metadata.name)}.`);
       });
     });

@@ -1,13 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { createCluster, getCluster, getClusterTunnels, listClusters } from '#schema/api/clusters/clusters.ts';
+import { createCluster, getCluster, getClusterTunnels } from '#schema/api/clusters/clusters.ts';
 import { createRegistrationToken } from '#schema/api/clusters/registration-tokens.ts';
 import { Failure, oneLine } from '../exits.ts';
 import type { Io } from '../io.ts';
 import { showOne } from '../output/format.ts';
 import { type ClusterRow, IMPORTS, span } from '../output/kinds.ts';
-import { call, callAll } from '../plane/call.ts';
-import { openSession, type Session } from '../session.ts';
+import type { Client } from '#schema/api/client.ts';
+import { openSession } from '../session.ts';
+import { listAllClusters } from './find.ts';
 import { duration, type OutputOptions, withExamples, withOutput } from './options.ts';
 
 interface ImportOptions extends OutputOptions {
@@ -41,9 +42,9 @@ export function addImport(group: Command, io: Io): void {
 }
 
 async function importCluster(io: Io, name: string, options: ImportOptions): Promise<void> {
-  const session = await openSession(io, options);
-  const cluster = await createOrResume(io, session, name);
-  const { importCommand, expiresAt } = await call(io, session.target, createRegistrationToken, {
+  const { api } = await openSession(io, options);
+  const cluster = await createOrResume(io, api, name);
+  const { importCommand, expiresAt } = await api.call(createRegistrationToken, {
     params: { cluster: cluster.id },
     body: options.pasteCaFile === undefined ? {} : { caFile: options.pasteCaFile },
   });
@@ -52,16 +53,16 @@ async function importCluster(io: Io, name: string, options: ImportOptions): Prom
   io.say(
     `Run it against the cluster within ${span(Date.parse(expiresAt) - Date.now() + 1000)}; it is good for one agent, once.`,
   );
-  if (options.wait === true) await follow(io, session, cluster, options.timeout * 1000);
+  if (options.wait === true) await follow(io, api, cluster, options.timeout * 1000);
 }
 
 /** A cluster of that name that never connected is the same import, begun before. */
-async function createOrResume(io: Io, { target }: Session, name: string): Promise<ClusterRow> {
+async function createOrResume(io: Io, api: Client, name: string): Promise<ClusterRow> {
   try {
-    return await call(io, target, createCluster, { body: { name } });
+    return await api.call(createCluster, { body: { name } });
   } catch (error) {
     if (!(error instanceof Failure) || error.exit !== 'conflict') throw error;
-    const items = await callAll(io, target, listClusters);
+    const items = await listAllClusters(api);
     const begun = items.find(({ metadata, status }) => metadata.name === name && status.connectedAt === null);
     if (begun === undefined) throw error;
     io.say(`${oneLine(name)} was added before and never connected: here is a new command.`);
@@ -69,7 +70,7 @@ async function createOrResume(io: Io, { target }: Session, name: string): Promis
   }
 }
 
-async function follow(io: Io, { target }: Session, cluster: ClusterRow, timeoutMs: number): Promise<void> {
+async function follow(io: Io, api: Client, cluster: ClusterRow, timeoutMs: number): Promise<void> {
   const name = oneLine(cluster.metadata.name);
   const started = performance.now();
   let hinted = false;
@@ -77,8 +78,8 @@ async function follow(io: Io, { target }: Session, cluster: ClusterRow, timeoutM
   try {
     for (;;) {
       const params = { cluster: cluster.id };
-      const { items } = await call(io, target, getClusterTunnels, { params });
-      const { status } = await call(io, target, getCluster, { params });
+      const { items } = await api.call(getClusterTunnels, { params });
+      const { status } = await api.call(getCluster, { params });
       if (status.connectedAt !== null && items.some(({ state }) => state === 'active')) {
         io.say(`${name} is connected: Kubernetes ${oneLine(status.kubernetesVersion ?? 'of unknown version')}.`);
         io.say(`Next: outrider kubeconfig add ${name} --use`);

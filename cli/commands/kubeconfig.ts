@@ -1,7 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { Command } from 'commander';
-import { listClusters } from '#schema/api/clusters/clusters.ts';
 import { getKubeconfig } from '#schema/api/account/tokens.ts';
 import { Failure, oneLine } from '../exits.ts';
 import type { Io } from '../io.ts';
@@ -9,10 +8,9 @@ import { add, DEFAULT_TEMPLATE } from '../kubeconfig/add.ts';
 import type { Own } from '../kubeconfig/entries.ts';
 import { changeFiles, kubeconfigFiles } from '../kubeconfig/files.ts';
 import { remove, type Removal } from '../kubeconfig/remove.ts';
-import { call, callAll } from '../plane/call.ts';
 import { openSession, type ServerOptions, type Session } from '../session.ts';
 import { parseServer } from '../state/servers.ts';
-import { findClusters } from './find.ts';
+import { findClusters, listAllClusters } from './find.ts';
 import { clustersArgument, duration, withExamples, withServer } from './options.ts';
 
 interface ChoiceOptions extends ServerOptions {
@@ -162,9 +160,9 @@ async function print(io: Io, names: string[], options: PrintOptions): Promise<vo
   const [cluster] = clusters;
   if (cluster === undefined || clusters.length > 1) throw new Failure('usage', '--static is for one cluster');
   io.out(
-    await call(io, session.target, getKubeconfig, {
+    await session.api.call(getKubeconfig, {
       params: { cluster: cluster.id },
-      query: { ttl: String(options.ttl), readonly: String(options.readOnly === true) },
+      query: { ttl: String(options.ttl), readonly: options.readOnly === true ? 'true' : 'false' },
     }),
   );
 }
@@ -177,9 +175,7 @@ async function choose(
   requireChoice(names, options.all);
   const session = await openSession(io, options);
   const found =
-    options.all === true
-      ? await callAll(io, session.target, listClusters)
-      : await findClusters(io, session, [...new Set(names)]);
+    options.all === true ? await listAllClusters(session.api) : await findClusters(session, [...new Set(names)]);
   if (found.length === 0) throw new Failure('not-found', 'there are no clusters that you have a role in');
   return { session, clusters: found.map(({ id, metadata }) => ({ id, name: metadata.name })) };
 }

@@ -5,7 +5,7 @@ import { Failure, reasonOf } from '../exits.ts';
 import type { Io } from '../io.ts';
 import { showOne } from '../output/format.ts';
 import { ME } from '../output/kinds.ts';
-import { call } from '../plane/call.ts';
+import { planeApi } from '../plane/api.ts';
 import { findPlace, openSession, type Place, type ServerOptions } from '../session.ts';
 import { forgetCached } from '../state/cache.ts';
 import { changeServers, withServer as changeServer } from '../state/servers.ts';
@@ -26,8 +26,8 @@ export function addWhoAmI(parent: Command, io: Io): void {
 }
 
 async function showMe(io: Io, options: OutputOptions): Promise<void> {
-  const { origin, target } = await openSession(io, options);
-  showOne(io, options.output, ME, { ...(await call(io, target, whoAmI)), server: origin });
+  const { origin, api } = await openSession(io, options);
+  showOne(io, options.output, ME, { ...(await api.call(whoAmI)), server: origin });
 }
 
 /** Forgets first what is here: a plane that is not reached must not keep anybody signed in. */
@@ -48,7 +48,7 @@ async function logout(io: Io, options: ServerOptions): Promise<void> {
 
 async function takeBack(io: Io, { origin, ca }: Place, token: string, id: string): Promise<void> {
   try {
-    await call(io, { origin, ca, token }, deleteToken, { params: { token: id } });
+    await planeApi(io, { origin, ca, token }).call(deleteToken, { params: { token: id } });
   } catch (error) {
     const isGone = error instanceof Failure && (error.exit === 'not-found' || error.exit === 'not-signed-in');
     if (!isGone) io.say(`The token ${id} was forgotten here, but stays good until it ends: ${reasonOf(error)}`);

@@ -5,7 +5,7 @@ import { Failure, oneLine } from '../exits.ts';
 import type { Io } from '../io.ts';
 import { showList, showOne } from '../output/format.ts';
 import { span, TOKENS } from '../output/kinds.ts';
-import { call, callAll } from '../plane/call.ts';
+import { all, LARGE_PAGES } from '../plane/api.ts';
 import { openSession, type ServerOptions } from '../session.ts';
 import { forgetCached } from '../state/cache.ts';
 import { findClusters } from './find.ts';
@@ -23,8 +23,8 @@ export function addTokens(parent: Command, io: Io): void {
 
   const list = withOutput(group.command('list').alias('ls').description('list those that are good now')).action(
     async (options: OutputOptions) => {
-      const { target } = await openSession(io, options);
-      showList(io, options.output, TOKENS, await callAll(io, target, listTokens));
+      const { api } = await openSession(io, options);
+      showList(io, options.output, TOKENS, await all(api.items(listTokens, { query: LARGE_PAGES })));
     },
   );
   withExamples(list, 'outrider tokens list', 'outrider tokens list -o wide');
@@ -52,9 +52,9 @@ export function addTokens(parent: Command, io: Io): void {
     if (wrong !== undefined) {
       throw new Failure('usage', `${oneLine(wrong)} is not the id of a token: \`outrider tokens list\` shows them`);
     }
-    const { target, origin, paths } = await openSession(io, options);
+    const { api, origin, paths } = await openSession(io, options);
     for (const id of ids) {
-      await call(io, target, deleteToken, { params: { token: id } });
+      await api.call(deleteToken, { params: { token: id } });
       // kubectl must not be given it again.
       await forgetCached(paths.cacheFolder, origin, (cached) => cached === id);
       io.say(`Revoked ${id}.`);
@@ -65,8 +65,8 @@ export function addTokens(parent: Command, io: Io): void {
 
 async function createOne(io: Io, options: CreateOptions): Promise<void> {
   const session = await openSession(io, options);
-  const [cluster] = options.cluster === undefined ? [] : await findClusters(io, session, [options.cluster]);
-  const made = await call(io, session.target, createToken, {
+  const [cluster] = options.cluster === undefined ? [] : await findClusters(session, [options.cluster]);
+  const made = await session.api.call(createToken, {
     body: {
       description: options.description,
       ...(options.ttl === undefined ? {} : { ttlSeconds: options.ttl }),

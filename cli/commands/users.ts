@@ -7,7 +7,6 @@ import { Failure, oneLine } from '../exits.ts';
 import type { Io } from '../io.ts';
 import { showList, showOne } from '../output/format.ts';
 import { USERS } from '../output/kinds.ts';
-import { call } from '../plane/call.ts';
 import { openSession, type ServerOptions } from '../session.ts';
 import { confirm, readLines } from '../signin/prompt.ts';
 import { findUser, listUsers } from './find.ts';
@@ -28,8 +27,8 @@ export function addUsers(parent: Command, io: Io): void {
 
   const list = withOutput(group.command('list').alias('ls').description('list them')).action(
     async (options: OutputOptions) => {
-      const { target } = await openSession(io, options);
-      showList(io, options.output, USERS, await listUsers(io, target));
+      const { api } = await openSession(io, options);
+      showList(io, options.output, USERS, await listUsers(api));
     },
   );
   withExamples(list, 'outrider users list', 'outrider users list -o json');
@@ -52,8 +51,8 @@ export function addUsers(parent: Command, io: Io): void {
     const command = withServer(group.command(word).description(description).argument('<name>', 'name or id')).action(
       async (name: string, options: ServerOptions) => {
         const session = await openSession(io, options);
-        const { id, metadata } = await findUser(io, session, name);
-        await call(io, session.target, users.patch, { params: { user: id }, body: { spec: { enabled } } });
+        const { id, metadata } = await findUser(session, name);
+        await session.api.call(users.patch, { params: { user: id }, body: { spec: { enabled } } });
         io.say(`${oneLine(metadata.name)} is ${word}d.`);
       },
     );
@@ -70,20 +69,20 @@ export function addUsers(parent: Command, io: Io): void {
     .option('-y, --yes', 'do not ask')
     .action(async (name: string, options: ServerOptions & { yes?: boolean }) => {
       const session = await openSession(io, options);
-      const { id, metadata } = await findUser(io, session, name);
+      const { id, metadata } = await findUser(session, name);
       await confirm(io, `Remove ${oneLine(metadata.name)} with their roles and tokens?`, options.yes === true);
-      await call(io, session.target, users.delete, { params: { user: id } });
+      await session.api.call(users.delete, { params: { user: id } });
       io.say(`Removed ${oneLine(metadata.name)}.`);
     });
   withExamples(rm, 'outrider users rm ann', 'outrider users rm ann --yes');
 }
 
 async function createOne(io: Io, username: string, options: CreateOptions): Promise<void> {
-  const { target } = await openSession(io, options);
+  const { api } = await openSession(io, options);
   const given = options.passwordStdin === true ? (await readLines(io))[0] : undefined;
   if (given === '') throw new Failure('usage', 'the password is expected on standard input, as its first line');
   const password = given ?? base32(randomBytes(ONE_TIME_BYTES));
-  const user = await call(io, target, users.create, {
+  const user = await api.call(users.create, {
     body: { metadata: { name: username }, spec: { password, administrator: options.administrator === true } },
   });
   const shown = given === undefined ? { ...user, oneTimePassword: password } : user;

@@ -1,12 +1,12 @@
 import { Argument, type Command, type Option } from 'commander';
-import { listClusters } from '#schema/api/clusters/clusters.ts';
 import { listTokens } from '#schema/api/account/tokens.ts';
+import type { Client } from '#schema/api/client.ts';
 import type { Io } from '../io.ts';
 import { parseKubeconfig } from '../kubeconfig/document.ts';
 import { ownEntries } from '../kubeconfig/entries.ts';
 import { kubeconfigFiles } from '../kubeconfig/files.ts';
-import { callAll } from '../plane/call.ts';
-import { listUsers } from '../commands/find.ts';
+import { all, LARGE_PAGES } from '../plane/api.ts';
+import { listAllClusters, listUsers } from '../commands/find.ts';
 import { openSession } from '../session.ts';
 import { readText } from '../state/files.ts';
 import { statePaths } from '../state/paths.ts';
@@ -92,17 +92,19 @@ async function namesOf(io: Io, kind: string): Promise<string[]> {
   }
 }
 
+const patiently = async (io: Io): Promise<Client> => (await openSession(io, {}, PATIENCE_MS)).api;
+
 const NAMES: Readonly<Record<string, (io: Io) => Promise<string[]>>> = {
   clusters: async (io) => {
-    const items = await callAll(io, (await openSession(io, {})).target, listClusters, { timeoutMs: PATIENCE_MS });
+    const items = await listAllClusters(await patiently(io));
     return items.map(({ metadata }) => metadata.name);
   },
   users: async (io) => {
-    const items = await listUsers(io, (await openSession(io, {})).target, PATIENCE_MS);
+    const items = await listUsers(await patiently(io));
     return items.map(({ metadata }) => metadata.name);
   },
   tokens: async (io) => {
-    const items = await callAll(io, (await openSession(io, {})).target, listTokens, { timeoutMs: PATIENCE_MS });
+    const items = await all((await patiently(io)).items(listTokens, { query: LARGE_PAGES }));
     return items.map(({ id }) => id);
   },
   servers: async (io) => Object.keys((await readServers(statePaths(io.env).configFile)).servers),

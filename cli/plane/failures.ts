@@ -1,27 +1,20 @@
-import * as z from 'zod';
+import type { ApiError } from '#schema/api/client.ts';
 import { type Exit, Failure, codeOf, oneLine, reasonOf } from '../exits.ts';
 
-/** What of RFC 9457 is shown (`schema/api/problem.ts`), with bounds. */
-const Problem = z.object({
-  title: z.string().max(200),
-  detail: z.string().max(2000),
-  code: z.string().max(64),
-  requestId: z.string().max(128).optional(),
-  errors: z
-    .array(z.object({ path: z.string().max(200), message: z.string().max(500) }))
-    .max(100)
-    .optional(),
-});
+/** How much of a text from the plane is worth showing, in characters. */
+const MAX_SHOWN = 2000;
+/** How many places that are wrong. */
+const MAX_PLACES = 20;
 
-/** An answer that is a refusal. `problem` is the plane's own code, `` where something else answered. */
+/** An answer that is a refusal. `code` is the plane's own, `unexpected` where something else answered. */
 export class Refusal extends Failure {
-  readonly problem: string;
+  readonly code: string;
   readonly status: number;
 
-  constructor(exit: Exit, message: string, { problem, status }: { problem: string; status: number }) {
+  constructor(exit: Exit, message: string, { code, status }: { code: string; status: number }) {
     super(exit, message);
     this.name = 'Refusal';
-    this.problem = problem;
+    this.code = code;
     this.status = status;
   }
 }
@@ -38,36 +31,36 @@ const EXIT_OF_STATUS: Readonly<Record<number, Exit>> = {
 };
 
 /** What an answer that is not a success means for a person. */
-export function refusalOf(origin: string, { status, body }: { status: number; body: string }): Refusal {
-  const exit = EXIT_OF_STATUS[status] ?? 'error';
-  const problem = parseProblem(body);
-  if (problem === null) {
-    const hint = status >= 300 && status < 400 ? ': is that the address of an Outrider plane?' : '';
-    return new Refusal(exit, `${origin} answered with status ${status}${hint}`, { problem: '', status });
+export function refusalOf(origin: string, error: ApiError): Refusal {
+  const { status, code } = error;
+  return new Refusal(EXIT_OF_STATUS[status] ?? 'error', messageOf(origin, error), { code, status });
+}
+
+function messageOf(origin: string, { status, code, detail, problem, what }: ApiError): string {
+  if (code === 'unexpected') {
+    if (status >= 200 && status < 300) {
+      // The body stays out of the message: it may hold a credential.
+      return `${origin} answered ${what} with something that this version does not know: install the CLI that came with the plane`;
+    }
+    const hint = status >= 300 && status < 500 ? ': is that the address of an Outrider plane?' : '';
+    return `${origin} answered ${what} with status ${status}${hint}`;
   }
-  if (problem.code === 'unauthenticated') {
-    return new Refusal(exit, `${signInHint(origin)} (the plane says: ${problem.detail})`, {
-      problem: problem.code,
-      status,
-    });
-  }
-  const places = problem.errors?.map(({ path, message }) => `${path}: ${message}`).join('; ') ?? '';
-  const said = places === '' || problem.detail.includes(places) ? problem.detail : `${problem.detail}: ${places}`;
-  const request = status >= 500 && problem.requestId !== undefined ? ` (request ${problem.requestId})` : '';
-  return new Refusal(exit, `${problem.title.toLowerCase()}: ${said}${request}`, { problem: problem.code, status });
+  const shown = detail.slice(0, MAX_SHOWN);
+  if (code === 'unauthenticated') return `${signInHint(origin)} (the plane says: ${shown})`;
+  if (problem === null) return shown === code ? code : `${shown} (${code})`;
+  const places = (problem.errors ?? [])
+    .slice(0, MAX_PLACES)
+    .map(({ path, message }) => `${path}: ${message}`)
+    .join('; ')
+    .slice(0, MAX_SHOWN);
+  const said = places === '' || shown.includes(places) ? shown : `${shown}: ${places}`;
+  const request = status >= 500 ? ` (request ${problem.requestId.slice(0, 128)})` : '';
+  return `${problem.title.toLowerCase().slice(0, 200)}: ${said}${request}`;
 }
 
 /** What to do about not being signed in. */
 export const signInHint = (origin: string): string =>
   `not signed in at ${origin}: run \`outrider login --server ${origin}\``;
-
-function parseProblem(body: string): z.infer<typeof Problem> | null {
-  try {
-    return Problem.parse(JSON.parse(body));
-  } catch {
-    return null;
-  }
-}
 
 /** OpenSSL's verdicts (`X509_V_ERR_…`, as Node names them) on a chain that leads to no authority that is trusted. */
 const UNKNOWN_AUTHORITY = new Set([

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
+import type { Ask } from '#schema/api/client.ts';
 import { Failure } from '../exits.ts';
 import type { Io } from '../io.ts';
 import { CLI_VERSION } from '../version.ts';
@@ -16,54 +17,44 @@ export interface Target {
   readonly token: string | undefined;
 }
 
-export interface Outgoing {
-  readonly method: string;
-  /** Absolute path and query. */
-  readonly path: string;
-  readonly body?: { readonly type: string; readonly text: string };
-  /** How long an answer is waited for, ms. */
-  readonly timeoutMs?: number;
-}
-
-export interface Answer {
-  readonly status: number;
-  readonly body: string;
-}
-
 /** The plane hashes a password at sign-in, and may start from cold. */
 const ANSWER_MS = 30_000;
 /** A list of thousands of clusters is a few MiB. */
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 
 /**
- * Asks once. Redirects are not followed: a token goes where it was made for, and nowhere else.
+ * How the typed client asks: through a proxy if need be, trusting what it is told to trust. Redirects are not followed: a token goes where it was made for, and nowhere else.
  *
- * @throws {Failure} `unreachable` or `untrusted`; `interrupted` by Ctrl-C.
+ * @param timeoutMs how long each answer is waited for
+ * @returns what throws {Failure} `unreachable` or `untrusted`; `interrupted` by Ctrl-C
  */
-export async function send(io: Pick<Io, 'env' | 'signal'>, target: Target, outgoing: Outgoing): Promise<Answer> {
-  const agent = proxyFor(target.origin, io.env);
-  const timeoutMs = outgoing.timeoutMs ?? ANSWER_MS;
-  const timeout = AbortSignal.timeout(timeoutMs);
-  try {
-    return await exchange(target, outgoing, { agent, signal: AbortSignal.any([io.signal, timeout]) });
-  } catch (error) {
-    if (io.signal.aborted) throw new Failure('interrupted', 'interrupted', { cause: error });
-    if (timeout.aborted) {
-      throw new Failure('unreachable', `${target.origin} did not answer within ${timeoutMs / 1000} s`, {
-        cause: error,
-      });
+export function asking(
+  io: Pick<Io, 'env' | 'signal'>,
+  { origin, ca }: Pick<Target, 'origin' | 'ca'>,
+  timeoutMs = ANSWER_MS,
+): Ask {
+  return async (url, outgoing) => {
+    const agent = proxyFor(origin, io.env);
+    const timeout = AbortSignal.timeout(timeoutMs);
+    try {
+      return await exchange(url, outgoing, { ca, agent, signal: AbortSignal.any([io.signal, timeout]) });
+    } catch (error) {
+      if (io.signal.aborted) throw new Failure('interrupted', 'interrupted', { cause: error });
+      if (timeout.aborted) {
+        throw new Failure('unreachable', `${origin} did not answer within ${timeoutMs / 1000} s`, { cause: error });
+      }
+      throw unreachable(origin, error, ca !== undefined);
     }
-    throw unreachable(target.origin, error, target.ca !== undefined);
-  }
+  };
 }
 
 async function exchange(
-  { origin, ca, token }: Target,
-  { method, path, body }: Outgoing,
-  { agent, signal }: { agent: ReturnType<typeof proxyFor>; signal: AbortSignal },
-): Promise<Answer> {
+  url: string,
+  { method, headers, body }: Parameters<Ask>[1],
+  { ca, agent, signal }: { ca: string | undefined; agent: ReturnType<typeof proxyFor>; signal: AbortSignal },
+): ReturnType<Ask> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    const outgoing = request(new URL(path, origin), {
+    const outgoing = request(new URL(url), {
       method,
       ...(ca === undefined ? {} : { ca }),
       // A connection of its own: a command asks a few times, and must end when it is done.
@@ -72,15 +63,13 @@ async function exchange(
       headers: {
         'user-agent': `outrider-cli/${CLI_VERSION}`,
         accept: 'application/json, application/yaml;q=0.9',
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-        ...(body === undefined
-          ? {}
-          : { 'content-type': body.type, 'content-length': String(Buffer.byteLength(body.text)) }),
+        ...headers,
+        ...(body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }),
       },
     });
     outgoing.on('response', resolve);
     outgoing.on('error', reject);
-    outgoing.end(body?.text);
+    outgoing.end(body);
   });
   const chunks: Buffer[] = [];
   let size = 0;
@@ -89,5 +78,6 @@ async function exchange(
     if (size > MAX_ANSWER_BYTES) throw new Error(`the answer is larger than ${MAX_ANSWER_BYTES} bytes`);
     chunks.push(chunk);
   }
-  return { status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') };
+  const text = Buffer.concat(chunks).toString('utf8');
+  return { status: response.statusCode ?? 0, text: () => Promise.resolve(text) };
 }

@@ -2,9 +2,12 @@ import { createHash, randomBytes } from 'node:crypto';
 import { spawn } from 'node:child_process';
 import { Failure } from '../exits.ts';
 import { type Io, variable } from '../io.ts';
+import { CLI_CLIENT_ID, exchangeCode } from '#schema/api/account/oauth.ts';
+import { planeApi } from '../plane/api.ts';
+import { Refusal } from '../plane/failures.ts';
 import type { Target } from '../plane/http.ts';
 import { listenForCode } from './loopback.ts';
-import { CLIENT_ID, postForm, readTokenAnswer } from './oauth.ts';
+import { grantedToken } from './oauth.ts';
 
 /** Time for a person to find their password and second factor, ms. */
 const SIGN_IN_MS = 5 * 60_000;
@@ -27,7 +30,7 @@ export async function signInByBrowser(
   try {
     const authorize = new URL('/v1/auth/cli/authorize', place.origin);
     authorize.search = new URLSearchParams({
-      client_id: CLIENT_ID,
+      client_id: CLI_CLIENT_ID,
       response_type: 'code',
       redirect_uri: loopback.redirectUri,
       state,
@@ -38,16 +41,20 @@ export async function signInByBrowser(
     io.say(`  ${authorize.href}`);
     open(io, authorize.href);
     const code = await loopback.code(AbortSignal.any([io.signal, AbortSignal.timeout(SIGN_IN_MS)]));
-    const answer = await postForm(io, place, '/v1/auth/cli/token', {
+    const body = {
       grant_type: 'authorization_code',
       code,
       redirect_uri: loopback.redirectUri,
       code_verifier: verifier,
-      client_id: CLIENT_ID,
-    });
-    const result = readTokenAnswer(place.origin, answer);
-    if ('token' in result) return result.token;
-    throw new Failure('not-signed-in', `sign-in failed: ${result.shown}`);
+      client_id: CLI_CLIENT_ID,
+    };
+    const granted = await planeApi(io, { ...place, token: undefined })
+      .call(exchangeCode, { body })
+      .catch((error: unknown) => {
+        const isRefused = error instanceof Refusal && error.status === 400;
+        throw isRefused ? new Failure('not-signed-in', `sign-in failed: ${error.message}`, { cause: error }) : error;
+      });
+    return grantedToken(place.origin, granted.access_token);
   } finally {
     loopback.close();
   }

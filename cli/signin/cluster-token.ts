@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { createToken } from '#schema/api/account/tokens.ts';
 import { Failure } from '../exits.ts';
 import { type Io, variable } from '../io.ts';
-import { call } from '../plane/call.ts';
+import { planeApi } from '../plane/api.ts';
 import { Refusal, signInHint } from '../plane/failures.ts';
 import { findPlace, openSession, type Place, type ServerOptions, type Session } from '../session.ts';
 import { cacheFile, type CachedToken, readCached, writeCached } from '../state/cache.ts';
@@ -46,13 +46,13 @@ export interface TokenRequest extends ServerOptions {
 export async function clusterToken(io: Io, request: TokenRequest): Promise<Granted> {
   const given = variable(io.env, 'OUTRIDER_TOKEN');
   const session = await signedIn(io, request);
-  const { target, origin, paths, signIn, fromEnvironment } = session;
-  if (given !== undefined || fromEnvironment) return { token: target.token, expiresAt: undefined };
-  const own: Granted = { token: target.token, expiresAt: signIn?.expiresAt };
+  const { token, origin, paths, signIn, fromEnvironment } = session;
+  if (given !== undefined || fromEnvironment) return { token, expiresAt: undefined };
+  const own: Granted = { token, expiresAt: signIn?.expiresAt };
   const { cluster } = request;
   if (cluster === undefined) return own;
 
-  const file = await cacheFile(paths.cacheFolder, { origin, cluster, signInToken: target.token });
+  const file = await cacheFile(paths.cacheFolder, { origin, cluster, signInToken: token });
   const fresh = async (): Promise<CachedToken | null> => {
     const cached = await readCached(file);
     return cached !== null && Date.parse(cached.expiresAt) - Date.now() > MARGIN_MS ? cached : null;
@@ -68,17 +68,16 @@ export async function clusterToken(io: Io, request: TokenRequest): Promise<Grant
 }
 
 /** @returns null where the sign-in is itself a token that may make none: then it is the one to use */
-async function make(io: Io, { target }: Session, cluster: string, file: string): Promise<CachedToken | null> {
+async function make(io: Io, session: Session, cluster: string, file: string): Promise<CachedToken | null> {
   try {
-    const { id, token, expiresAt } = await call(io, target, createToken, {
+    const { id, token, expiresAt } = await planeApi(io, session, REQUEST_MS).call(createToken, {
       body: { description: `kubectl on ${hostname()}`.slice(0, 256), ttlSeconds: TTL_S, cluster },
-      timeoutMs: REQUEST_MS,
     });
     const made = { tokenId: id, token, expiresAt };
     await writeCached(file, made);
     return made;
   } catch (error) {
-    if (error instanceof Refusal && (error.problem === 'wrong_scope' || error.problem === 'read_only')) return null;
+    if (error instanceof Refusal && (error.code === 'wrong_scope' || error.code === 'read_only')) return null;
     throw error;
   }
 }

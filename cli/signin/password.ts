@@ -1,9 +1,11 @@
+import type * as z from 'zod';
 import { signIn } from '#schema/api/account/auth.ts';
 import { Failure } from '../exits.ts';
 import type { Io } from '../io.ts';
-import { call } from '../plane/call.ts';
+import { planeApi } from '../plane/api.ts';
 import { Refusal } from '../plane/failures.ts';
 import type { Target } from '../plane/http.ts';
+import { grantedToken } from './oauth.ts';
 import { question, readLines } from './prompt.ts';
 
 /** Where passwords come from: a terminal without echo, or the lines of standard input. */
@@ -20,23 +22,19 @@ interface Secrets {
  * @throws {Failure} where name or password are wrong, or a new password is needed and not given.
  */
 export async function signInByPassword(io: Io, place: Omit<Target, 'token'>, username: string): Promise<string> {
-  const target = { origin: place.origin, ca: place.ca, token: undefined };
+  const api = planeApi(io, { ...place, token: undefined });
+  const ask = async (body: z.input<(typeof signIn)['body']>): Promise<string> =>
+    grantedToken(place.origin, (await api.call(signIn, { body })).token);
   const secrets = io.terminal.in ? fromTerminal(io, `${username} at ${place.origin}`) : await fromLines(io);
   const password = await secrets.password();
   try {
-    return granted(place.origin, await call(io, target, signIn, { body: { username, password } }));
+    return await ask({ username, password });
   } catch (error) {
-    if (!(error instanceof Refusal) || error.problem !== 'password_change_required') throw error;
+    if (!(error instanceof Refusal) || error.code !== 'password_change_required') throw error;
   }
   const newPassword = await secrets.newPassword();
-  const token = granted(place.origin, await call(io, target, signIn, { body: { username, password, newPassword } }));
+  const token = await ask({ username, password, newPassword });
   io.say('The one-time password was replaced.');
-  return token;
-}
-
-/** A browser's sign-in has its token in a cookie; ours has it in the answer. */
-function granted(origin: string, { token }: { token: string | null }): string {
-  if (token === null) throw new Failure('error', `${origin} answered with no token that can be used`);
   return token;
 }
 

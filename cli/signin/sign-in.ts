@@ -1,6 +1,6 @@
 import { whoAmI } from '#schema/api/account/auth.ts';
 import type { Io } from '../io.ts';
-import { call } from '../plane/call.ts';
+import { planeApi } from '../plane/api.ts';
 import type { Place } from '../session.ts';
 import { forgetCached } from '../state/cache.ts';
 import { changeServers, type SignIn, withServer } from '../state/servers.ts';
@@ -11,7 +11,7 @@ import { changeServers, type SignIn, withServer } from '../state/servers.ts';
  * @throws {Failure} where the token is not good; nothing is kept then.
  */
 export async function keepSignIn(io: Io, place: Place, token: string): Promise<SignIn> {
-  const { user, token: facts } = await call(io, { ...place, token }, whoAmI);
+  const { user, token: facts } = await planeApi(io, { ...place, token }).call(whoAmI);
   const signIn: SignIn = { token, tokenId: facts.id, expiresAt: facts.expiresAt, username: user.username };
   await changeServers(place.paths.configFile, io.signal, (servers) => ({
     ...withServer(place.origin, () => ({ ...(place.ca === undefined ? {} : { ca: place.ca }), signIn }))(servers),

@@ -4,6 +4,7 @@ import { endpointsOf } from '../resources/endpoints.ts';
 import { signIn } from './account/auth.ts';
 import { ApiError, Client, type Ask } from './client.ts';
 import { deleteCluster, getClusterMetrics, listClusters } from './clusters/clusters.ts';
+import { pollDevice } from './account/oauth.ts';
 import { getKubeconfig } from './account/tokens.ts';
 
 type Asked = Parameters<Ask>;
@@ -101,6 +102,35 @@ test.each<Reply>([
 ])('%i with what is no answer of the plane is unexpected: %s', async (status, body) => {
   const { client } = plane([status, body]);
   await expect(client.call(listClusters)).rejects.toMatchObject({ status, code: 'unexpected', problem: null });
+});
+
+test('an endpoint of OAuth is asked with a form, and refuses in its own words (RFC 6749 §5.2)', async () => {
+  const { client, asked } = plane(
+    [400, { error: 'authorization_pending', error_description: 'not yet' }],
+    [400, { error: 'slow_down' }],
+    [502, { nothing: 'known' }],
+  );
+  const request = { body: { grant_type: 'a b', device_code: 'c&d', client_id: 'e' } };
+  await expect(client.call(pollDevice, request)).rejects.toMatchObject({
+    code: 'authorization_pending',
+    detail: 'not yet',
+    problem: null,
+  });
+  await expect(client.call(pollDevice, request)).rejects.toMatchObject({ code: 'slow_down', detail: 'slow_down' });
+  await expect(client.call(pollDevice, request)).rejects.toMatchObject({ code: 'unexpected', status: 502 });
+  expect(asked[0]?.[1]).toMatchObject({
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body: 'grant_type=a%20b&device_code=c%26d&client_id=e',
+  });
+});
+
+test('a program may throw errors of its own', async () => {
+  const client = new Client({
+    origin: '',
+    ask: async () => ({ status: 502, text: async () => '' }),
+    failure: ({ what, status }) => new RangeError(`${what} ${status}`),
+  });
+  await expect(client.call(listClusters)).rejects.toThrow(new RangeError('GET /v1/clusters 502'));
 });
 
 test('a list is read page after page, each with the query of the first', async () => {

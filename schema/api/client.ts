@@ -1,4 +1,4 @@
-import type * as z from 'zod';
+import * as z from 'zod';
 import { endpointsOf } from '../resources/endpoints.ts';
 import { resourceOf, type Kind, type ResourceOf } from '../resources/kind.ts';
 import type { SelectQuery } from '../resources/list.ts';
@@ -16,18 +16,42 @@ export type Ask = (
   },
 ) => Promise<{ readonly status: number; text(): Promise<string> }>;
 
-/** The plane refused, or something between it and the client answered in its place: then there is no `problem`, and the code is `unexpected`. */
+/** What OAuth's endpoints refuse with in place of a problem (RFC 6749 §5.2). */
+const OAuthRefusal = z
+  .object({ error: z.string(), error_description: z.string().optional() })
+  .transform(({ error, error_description: detail = error }) => ({ code: error, detail, problem: null }));
+
+/** Why there is no result. */
+interface Refused {
+  readonly code: string;
+  readonly detail: string;
+  readonly problem: Problem | null;
+}
+
+/** The plane refused, or something between it and the client answered in its place: then the code is `unexpected`. */
 export class ApiError extends Error {
   readonly status: number;
-  /** Stable: see `schema/errors.ts`. */
+  /** Stable: see `schema/errors.ts`; of OAuth's endpoints the `error` (RFC 6749 §5.2, RFC 8628 §3.5). */
   readonly code: string;
+  /** Why, in words. */
+  readonly detail: string;
+  /** null: the refusal is one of OAuth's, or none of this API. */
   readonly problem: Problem | null;
-  constructor(status: number, problem: Problem | null, what: string) {
-    super(problem === null ? `${what}: an answer of ${status} that is not of this API` : `${what}: ${problem.detail}`);
+  /** What was asked: the method and the path as declared. */
+  readonly what: string;
+  constructor(status: number, refused: Refused | null, what: string) {
+    const { code, detail, problem } = refused ?? {
+      code: 'unexpected',
+      detail: `an answer of ${status} that is not of this API`,
+      problem: null,
+    };
+    super(`${what}: ${detail}`);
     this.name = 'ApiError';
     this.status = status;
-    this.code = problem?.code ?? 'unexpected';
+    this.code = code;
+    this.detail = detail;
     this.problem = problem;
+    this.what = what;
   }
 }
 
@@ -58,7 +82,7 @@ type ItemOf<E extends Listed> = z.output<E['result']>['items'][number];
 interface Parts {
   readonly params?: Readonly<Record<string, unknown>>;
   readonly query?: Readonly<Record<string, unknown>>;
-  readonly body?: unknown;
+  readonly body?: object;
 }
 
 /** The management API for a program: what goes in and out is typed by the endpoint, and what comes out is checked by it. */
@@ -66,15 +90,22 @@ export class Client {
   readonly #origin: string;
   readonly #ask: Ask;
   readonly #headers: () => Readonly<Record<string, string>>;
+  readonly #failure: (error: ApiError) => Error;
 
   /**
    * @param options `origin`: the plane's, without a slash at the end; empty in a page of its own. `headers`: what says who asks, looked up anew for each request, since a
-   * token is renewed
+   * token is renewed. `failure`: what is thrown in place of an `ApiError`, in a program that has errors of its own
    */
-  constructor(options: { origin: string; ask: Ask; headers?: () => Readonly<Record<string, string>> }) {
+  constructor(options: {
+    origin: string;
+    ask: Ask;
+    headers?: () => Readonly<Record<string, string>>;
+    failure?: (error: ApiError) => Error;
+  }) {
     this.#origin = options.origin;
     this.#ask = options.ask;
     this.#headers = options.headers ?? (() => ({}));
+    this.#failure = options.failure ?? ((error) => error);
   }
 
   /** Asks one endpoint. @throws ApiError the plane refused, or it was not the plane that answered; and whatever `ask` throws */
@@ -111,39 +142,58 @@ export class Client {
     const { list } = endpointsOf<Kind>(kind);
     for await (const item of this.items(list, { query: { ...query } })) {
       const resource = whole.safeParse(item);
-      if (!resource.success) throw new ApiError(list.status, null, whatOf(list));
+      if (!resource.success) throw this.#failure(new ApiError(list.status, null, whatOf(list)));
       yield resource.data;
     }
   }
 
   async #send(endpoint: Endpoint, { params = {}, query = {}, body = {} }: Parts): Promise<unknown> {
     const path = endpoint.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(params[name])));
-    const asked = Object.entries(query)
-      .filter(([, value]) => value !== undefined)
-      .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(String(value))}`);
-    const answer = await this.#ask(`${this.#origin}${path}${asked.length === 0 ? '' : `?${asked.join('&')}`}`, {
+    const asked = fieldsOf(query);
+    const sent = endpoint.body === undefined ? undefined : encoded(endpoint, body);
+    const answer = await this.#ask(`${this.#origin}${path}${asked === '' ? '' : `?${asked}`}`, {
       method: endpoint.method,
       redirect: 'manual',
-      headers: {
-        ...this.#headers(),
-        ...(endpoint.body === undefined ? {} : { 'content-type': 'application/json' }),
-      },
-      ...(endpoint.body === undefined ? {} : { body: JSON.stringify(body) }),
+      headers: { ...this.#headers(), ...(sent === undefined ? {} : { 'content-type': sent.type }) },
+      ...(sent === undefined ? {} : { body: sent.text }),
     });
-    return read(endpoint, answer.status, await answer.text());
+    const text = await answer.text();
+    const result = read(endpoint, answer.status, text);
+    if (!result.success)
+      throw this.#failure(new ApiError(answer.status, refusedBy(endpoint, answer.status, text), whatOf(endpoint)));
+    return result.data;
   }
 }
 
 /** The path as declared: what stood in it, and in the body, may be a secret. */
 const whatOf = ({ method, path }: Endpoint): string => `${method} ${path}`;
 
-function read(endpoint: Endpoint, status: number, text: string): unknown {
-  const what = whatOf(endpoint);
-  if (status !== endpoint.status) throw new ApiError(status, Problem.safeParse(json(text)).data ?? null, what);
-  if (endpoint.result === undefined) return endpoint.media === undefined ? undefined : text;
-  const result = endpoint.result.safeParse(json(text));
-  if (!result.success) throw new ApiError(status, null, what);
-  return result.data;
+/** Names and values as a query and a form have them; what is undefined is left out. */
+const fieldsOf = (fields: object): string =>
+  Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(String(value))}`)
+    .join('&');
+
+const encoded = ({ encoding }: Endpoint, body: object): { type: string; text: string } =>
+  encoding === 'form'
+    ? { type: 'application/x-www-form-urlencoded', text: fieldsOf(body) }
+    : { type: 'application/json', text: JSON.stringify(body) };
+
+function read(endpoint: Endpoint, status: number, text: string): { success: true; data: unknown } | { success: false } {
+  if (status !== endpoint.status) return { success: false };
+  if (endpoint.result === undefined) {
+    return { success: true, data: endpoint.media === undefined ? undefined : text };
+  }
+  return endpoint.result.safeParse(json(text));
+}
+
+function refusedBy({ encoding, status: expected }: Endpoint, status: number, text: string): Refused | null {
+  if (status === expected) return null;
+  const body = json(text);
+  const problem = Problem.safeParse(body).data;
+  if (problem !== undefined) return { code: problem.code, detail: problem.detail, problem };
+  return encoding === 'form' ? (OAuthRefusal.safeParse(body).data ?? null) : null;
 }
 
 function json(text: string): unknown {

@@ -38,12 +38,12 @@ export const startDevice = endpoint({
   }),
   status: 200,
   result: z.object({
-    device_code: z.string(),
-    user_code: z.string(),
-    verification_uri: z.string(),
-    verification_uri_complete: z.string(),
-    expires_in: z.int().describe('Seconds'),
-    interval: z.int().describe('Seconds between two polls at least'),
+    device_code: z.string().min(1).max(1024),
+    user_code: z.string().regex(/^[A-Za-z0-9-]{1,64}$/),
+    verification_uri: z.url().max(2048),
+    verification_uri_complete: z.url().max(2048),
+    expires_in: z.int().positive().max(3600).describe('Seconds'),
+    interval: z.int().positive().max(300).describe('Seconds between two polls at least'),
   }),
   errors: ['throttled'],
 });

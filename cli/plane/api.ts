@@ -1,0 +1,29 @@
+import { Client } from '#schema/api/client.ts';
+import type { Io } from '../io.ts';
+import { refusalOf } from './failures.ts';
+import { asking, type Target } from './http.ts';
+
+/**
+ * The management API of a plane, asked as somebody or as nobody. What it throws is a {Failure}: a `Refusal` where there was an answer.
+ *
+ * @param timeoutMs how long each answer is waited for
+ */
+export function planeApi(io: Pick<Io, 'env' | 'signal'>, target: Target, timeoutMs?: number): Client {
+  const { origin, token } = target;
+  return new Client({
+    origin,
+    ask: asking(io, target, timeoutMs),
+    headers: () => (token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    failure: (error) => refusalOf(origin, error),
+  });
+}
+
+/** As many items as the plane gives at once: what is wanted whole is fetched in few pages. */
+export const LARGE_PAGES = { limit: '500' } as const;
+
+/** All of a list. */
+export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}
