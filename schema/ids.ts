@@ -59,8 +59,8 @@ export const GroupPrincipal = plain(
   z.string().regex(/^[a-z][a-z0-9-]{0,31}_(?:group|org|team):\/\/[\x21-\x7e]{1,200}$/),
 );
 
-/** A global role that somebody made, and its being given to somebody (`schema/roles.ts`). */
-export const GlobalRoleId = z.string().regex(/^gr-[a-z2-7]{10}$/);
+/** A global role that somebody made (`gr-…`), or one that every plane has, by its name (`schema/roles.ts`); and its being given to somebody. */
+export const GlobalRoleId = plain(z.string().regex(/^[a-z][a-z0-9-]{0,63}$/));
 export const GlobalRoleBindingId = z.string().regex(/^gb-[a-z2-7]{10}$/);
 
 export const newUserId = (): string => `u-${randomBase32(NAME_LENGTH)}`;

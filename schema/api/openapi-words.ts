@@ -34,6 +34,7 @@ const PLACES = new Map([
   ['source', 'Only what comes from there'],
   ['administrator', 'Only administrators, or only others'],
   ['enabled', 'Only who may sign in, or only others'],
+  ['builtIn', 'Only roles that every plane has, or only those that were made'],
   ['kind', 'Only tokens of this kind'],
   ['readOnly', 'Only tokens that read, or only others'],
   ['readonly', 'The token in it may only read'],

@@ -5,6 +5,17 @@ import { plain } from '../audit/redact.ts';
 /** Kubernetes' own bound is the size of the object; nobody has needed more than a few. */
 const MAX_FINALIZERS = 16;
 
+/** Without what would break a line, hide what follows, or be no character at all (Unicode: Cc, Cf, Cs, Zl, Zp). */
+const LINE = /^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]*$/u;
+
+/** A name that people give, of a kind that wants no other form. */
+export const Name = plain(
+  z.string().trim().min(1).max(64).regex(LINE, 'one to 64 characters, none of them a control character'),
+);
+
+/** What people say of a resource. */
+export const Description = z.string().trim().max(256).regex(LINE, 'no control characters are expected');
+
 /** `domain/name`, as Kubernetes asks of finalizers ("Finalizers": qualified names). */
 const Finalizer = plain(
   z

@@ -47,14 +47,10 @@ import {
 import { signInWithProvider } from '#schema/api/providers/password.ts';
 import { resetPassword, setUpAdministrator } from '#schema/api/account/setup.ts';
 import {
-  createGlobalRole,
   createGlobalRoleBinding,
-  deleteGlobalRole,
   deleteGlobalRoleBinding,
   listGlobalRoleBindings,
-  listGlobalRoles,
-  updateGlobalRole,
-} from '#schema/api/people/roles.ts';
+} from '#schema/api/people/role-bindings.ts';
 import { exchangeCode, pollDevice, startDevice } from '#schema/api/account/oauth.ts';
 import { getKeys, signOut } from '#schema/api/account/sessions.ts';
 import { getSettings, updateSettings } from '#schema/api/plane/settings.ts';
@@ -79,14 +75,10 @@ import {
   handleRenameCluster,
 } from '../api/clusters/clusters.ts';
 import {
-  handleCreateGlobalRole,
   handleCreateGlobalRoleBinding,
-  handleDeleteGlobalRole,
   handleDeleteGlobalRoleBinding,
   handleListGlobalRoleBindings,
-  handleListGlobalRoles,
-  handleUpdateGlobalRole,
-} from '../api/people/global-roles.ts';
+} from '../api/people/role-bindings.ts';
 import { handleDeleteGroupRole, handleListGroupRoles, handlePutGroupRole } from '../api/clusters/group-roles.ts';
 import { handleTestDirectory } from '../api/providers/directory.ts';
 import {
@@ -138,6 +130,7 @@ import {
   handleListUserTokens,
 } from '../api/account/tokens.ts';
 import { register } from '../connect/register.ts';
+import { globalRoleRoutes } from '../resources/kinds/global-roles.ts';
 import { groupRoutes } from '../resources/kinds/groups.ts';
 import { userRoutes } from '../resources/kinds/users.ts';
 
@@ -171,10 +164,7 @@ export const ROUTES: readonly Route[] = [
   route(listGroupRoles, handleListGroupRoles),
   route(putGroupRole, handlePutGroupRole),
   route(deleteGroupRole, handleDeleteGroupRole),
-  route(listGlobalRoles, handleListGlobalRoles),
-  route(createGlobalRole, handleCreateGlobalRole),
-  route(updateGlobalRole, handleUpdateGlobalRole),
-  route(deleteGlobalRole, handleDeleteGlobalRole),
+  ...globalRoleRoutes,
   route(listGlobalRoleBindings, handleListGlobalRoleBindings),
   route(createGlobalRoleBinding, handleCreateGlobalRoleBinding),
   route(deleteGlobalRoleBinding, handleDeleteGlobalRoleBinding),

@@ -1,20 +1,11 @@
 import * as z from 'zod';
-import { plain } from '../../audit/redact.ts';
 import { GroupId } from '../../ids.ts';
 import { kind } from '../kind.ts';
 import { textFilter } from '../list.ts';
+import { Description, Name } from '../metadata.ts';
 
 const managers = { who: 'users.manage', scope: 'anything' } as const;
 const readers = { who: 'users.manage', scope: 'reads' } as const;
-
-/** Without what would break a line, hide what follows, or be no character at all (Unicode: Cc, Cf, Cs, Zl, Zp). */
-const LINE = /^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]*$/u;
-
-const GroupName = plain(
-  z.string().trim().min(1).max(64).regex(LINE, 'one to 64 characters, none of them a control character'),
-);
-
-const description = z.string().trim().max(256).regex(LINE, 'no control characters are expected');
 
 /** People who are put together here, and not at a provider. What a role is given to is its principal. */
 export const GroupKind = kind({
@@ -23,11 +14,11 @@ export const GroupKind = kind({
   plural: 'groups',
   path: '/v1/groups',
   id: GroupId,
-  name: GroupName,
+  name: Name,
   renamable: true,
   spec: z.object({ description: z.string() }),
-  create: z.strictObject({ description: description.default('') }),
-  patch: z.strictObject({ description: description.optional() }),
+  create: z.strictObject({ description: Description.default('') }),
+  patch: z.strictObject({ description: Description.optional() }),
   status: z.object({
     principal: z.string().describe('What the group is called wherever something is given to it'),
     members: z.int().min(0),

@@ -8,13 +8,13 @@ import {
   metadataOf,
   RESOURCE_COLUMNS,
   ResourceRow,
-  unchanged,
   type Change,
   type Outcome,
   type Stored,
   type Writing,
 } from './stored.ts';
-import { changes, first, isDuplicate } from '../rows.ts';
+import { first } from '../rows.ts';
+import { Table } from './write.ts';
 
 type Spec = z.output<(typeof GroupKind)['spec']>;
 type Status = z.input<(typeof GroupKind)['status']>;
@@ -48,6 +48,8 @@ const SOURCE = {
   >,
 } satisfies ListSource<typeof Row>;
 
+const TABLE = new Table('local_groups', 'name');
+
 export async function listGroups(db: D1Database, request: ListRequest): Promise<Page<StoredGroup>> {
   return await listPage(db, SOURCE, request);
 }
@@ -68,66 +70,40 @@ export async function addGroup(
       .run();
     return true;
   } catch (error) {
-    if (isDuplicate(error, 'local_groups.name')) return false;
+    if (TABLE.isTaken(error)) return false;
     throw error;
   }
 }
 
 /** Changes a group. No cluster needs to hear: what is given to it is given to its id. */
-export async function updateGroup({ db }: Writing, change: Change<Spec>): Promise<Outcome> {
-  const { before, name, spec, finalizers, generation } = change;
-  try {
-    const updated = await db
-      .prepare(
-        `UPDATE local_groups SET name = ?2, description = ?3, finalizers = ?4, generation = ?5,
-           resource_version = resource_version + 1
-         WHERE id = ?1 AND resource_version = ?6`,
-      )
-      .bind(before.id, name, spec.description, JSON.stringify(finalizers), generation, before.resourceVersion)
-      .run();
-    return changes(updated) > 0 ? 'done' : 'stale';
-  } catch (error) {
-    if (isDuplicate(error, 'local_groups.name')) return 'taken';
-    throw error;
-  }
-}
-
-/** Runs one statement that begins or completes the end of a group that is as it was seen; its members leave it in the same moment, and what was given to it is not any more. */
-async function end({ db, commit, now }: Writing, before: Stored, statement: D1PreparedStatement): Promise<Outcome> {
-  const group = principalOf(before.id);
-  const touched = touch(db, { group });
-  const results = await commit([
-    ...touched,
-    ...['user_groups', 'cluster_groups', 'global_role_bindings'].map((table) =>
-      db
-        .prepare(
-          `DELETE FROM ${table} WHERE group_principal = ?1
-           AND EXISTS (SELECT 1 FROM local_groups WHERE id = ?2 AND resource_version = ?3)`,
-        )
-        .bind(group, before.id, before.resourceVersion),
-    ),
-    revokeLostRegistrationTokens(db, { anybody: true }, now),
-    statement,
-    db.prepare('SELECT resource_version FROM local_groups WHERE id = ?1').bind(before.id),
-  ]);
-  return changes(results.at(-2)) > 0 ? 'done' : unchanged(before, results.at(-1));
+export async function updateGroup(writing: Writing, change: Change<Spec>): Promise<Outcome> {
+  const { before, name, spec } = change;
+  const columns = { name, description: spec.description };
+  return await TABLE.write(writing, before, TABLE.update(writing.db, change, columns));
 }
 
 /** Begins the deletion of a group: it has no members and no roles any more, and nobody can be added. */
 export async function retireGroup(writing: Writing, before: Stored): Promise<Outcome> {
-  const statement = writing.db
-    .prepare(
-      `UPDATE local_groups SET deleted_at = ?2, generation = generation + 1, resource_version = resource_version + 1
-       WHERE id = ?1 AND resource_version = ?3`,
-    )
-    .bind(before.id, writing.now, before.resourceVersion);
-  return await end(writing, before, statement);
+  return await end(writing, before, TABLE.retire(writing, before));
 }
 
 /** Removes a group, with its memberships and its roles. */
 export async function removeGroup(writing: Writing, before: Stored): Promise<Outcome> {
-  const statement = writing.db
-    .prepare('DELETE FROM local_groups WHERE id = ?1 AND resource_version = ?2')
-    .bind(before.id, before.resourceVersion);
-  return await end(writing, before, statement);
+  return await end(writing, before, TABLE.remove(writing.db, before));
+}
+
+/** Its members leave a group in the moment in which its end begins, and what was given to it is not any more. */
+async function end(writing: Writing, before: Stored, statement: D1PreparedStatement): Promise<Outcome> {
+  const { db, now } = writing;
+  const group = principalOf(before.id);
+  return await TABLE.write(writing, before, statement, {
+    first: [
+      // Before all, while the clusters that anybody has by the group can still be found.
+      ...touch(db, { group }),
+      ...['user_groups', 'cluster_groups', 'global_role_bindings'].map((table) =>
+        TABLE.removeWith(db, before, { table, column: 'group_principal', value: group }),
+      ),
+      revokeLostRegistrationTokens(db, { anybody: true }, now),
+    ],
+  });
 }

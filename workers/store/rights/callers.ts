@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { Role } from '#schema/access.ts';
 import { TokenKind } from '#schema/api/account/tokens.ts';
 import { builtInRole, type Permission, PERMISSIONS } from '#schema/roles.ts';
-import { Permissions } from './global-roles.ts';
+import { Permissions } from '../kinds/global-roles.ts';
 import { first, Flag } from '../rows.ts';
 
 /** Pairs of a role's id and, where it was made, the JSON of its permissions. */

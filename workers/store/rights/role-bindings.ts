@@ -1,19 +1,9 @@
 import * as z from 'zod';
-import { ADMINISTRATOR_ROLE, builtInRole, Permission } from '#schema/roles.ts';
+import { ADMINISTRATOR_ROLE, builtInRole, type Permission } from '#schema/roles.ts';
 import { touch, type Commit } from './access.ts';
-import { all, changes, first, Flag, isDuplicate } from '../rows.ts';
-
-/** A deploy that goes back may find permissions that it does not know: they let nobody do anything. */
-export const Permissions = z
-  .string()
-  .transform((text): unknown => JSON.parse(text))
-  .pipe(z.array(z.string()))
-  .transform((given) => Permission.options.filter((permission) => given.includes(permission)));
-
-const RoleRow = z.object({ id: z.string(), name: z.string(), permissions: Permissions });
-
-/** A global role that somebody made. */
-export type GlobalRole = z.output<typeof RoleRow>;
+import { Permissions } from '../kinds/global-roles.ts';
+import { revokeLostRegistrationTokens } from '../registration-tokens.ts';
+import { all, changes, first, Flag } from '../rows.ts';
 
 const BindingRow = z
   .object({
@@ -33,54 +23,6 @@ const BindingRow = z
 
 /** A person's or a group's global role; one of `user` and `group` is null. */
 export type GlobalRoleBinding = z.output<typeof BindingRow>;
-
-export async function listGlobalRoles(db: D1Database): Promise<GlobalRole[]> {
-  return await all(db.prepare('SELECT id, name, permissions FROM global_roles ORDER BY name'), RoleRow);
-}
-
-/** A role that was made, or one that every plane has. */
-export async function findGlobalRole(db: D1Database, id: string): Promise<GlobalRole | null> {
-  const builtIn = builtInRole(id);
-  if (builtIn !== undefined) return { id, name: builtIn.name, permissions: [...builtIn.permissions] };
-  return await first(db.prepare('SELECT id, name, permissions FROM global_roles WHERE id = ?1').bind(id), RoleRow);
-}
-
-/** Adds a role. False: the name is taken. */
-export async function addGlobalRole(db: D1Database, role: GlobalRole & { createdAt: number }): Promise<boolean> {
-  return await unlessTaken(
-    db
-      .prepare('INSERT INTO global_roles (id, name, permissions, created_at) VALUES (?1, ?2, ?3, ?4)')
-      .bind(role.id, role.name, JSON.stringify(role.permissions), role.createdAt),
-  );
-}
-
-/** Changes a role that was made. False: the name is taken. */
-export async function changeGlobalRole(db: D1Database, { id, name, permissions }: GlobalRole): Promise<boolean> {
-  return await unlessTaken(
-    db
-      .prepare('UPDATE global_roles SET name = ?2, permissions = ?3 WHERE id = ?1')
-      .bind(id, name, JSON.stringify(permissions)),
-  );
-}
-
-async function unlessTaken(statement: D1PreparedStatement): Promise<boolean> {
-  try {
-    await statement.run();
-    return true;
-  } catch (error) {
-    if (isDuplicate(error, 'global_roles.name')) return false;
-    throw error;
-  }
-}
-
-/** Removes a role that was made, with its bindings. False: there is none. */
-export async function removeGlobalRole(db: D1Database, id: string): Promise<boolean> {
-  const results = await db.batch([
-    db.prepare('DELETE FROM global_role_bindings WHERE role = ?1').bind(id),
-    db.prepare('DELETE FROM global_roles WHERE id = ?1').bind(id),
-  ]);
-  return changes(results[1]) === 1;
-}
 
 export async function listGlobalRoleBindings(db: D1Database): Promise<GlobalRoleBinding[]> {
   return await all(
@@ -106,7 +48,7 @@ function touched(db: D1Database, { role, user }: GlobalRoleBinding): D1PreparedS
   return touch(db, user === null ? 'every cluster' : { user });
 }
 
-/** Gives a role. False: they have it already, or the person is gone. */
+/** Gives a role. False: they have it already, or the person or the role is gone. */
 export async function addGlobalRoleBinding(
   db: D1Database,
   commit: Commit,
@@ -116,10 +58,18 @@ export async function addGlobalRoleBinding(
     db
       .prepare(
         `INSERT INTO global_role_bindings (id, role, user_id, group_principal, created_at)
-         SELECT ?1, ?2, ?3, ?4, ?5 WHERE ?3 IS NULL OR EXISTS (SELECT 1 FROM users WHERE id = ?3)
+         SELECT ?1, ?2, ?3, ?4, ?5 WHERE (?3 IS NULL OR EXISTS (SELECT 1 FROM users WHERE id = ?3))
+           AND (?6 OR EXISTS (SELECT 1 FROM global_roles WHERE id = ?2 AND deleted_at IS NULL))
          ON CONFLICT DO NOTHING`,
       )
-      .bind(binding.id, binding.role, binding.user, binding.group, binding.createdAt),
+      .bind(
+        binding.id,
+        binding.role,
+        binding.user,
+        binding.group,
+        binding.createdAt,
+        Number(builtInRole(binding.role) !== undefined),
+      ),
     ...touched(db, binding),
   ]);
   return changes(inserted) === 1;
@@ -129,14 +79,16 @@ export async function addGlobalRoleBinding(
 export async function removeGlobalRoleBinding(
   db: D1Database,
   commit: Commit,
-  binding: GlobalRoleBinding,
+  { binding, now }: { binding: GlobalRoleBinding; now: number },
 ): Promise<boolean> {
+  const told = touched(db, binding);
   const results = await commit([
     // First, while whom it names can still be found by it.
-    ...touched(db, binding),
+    ...told,
     db.prepare('DELETE FROM global_role_bindings WHERE id = ?1').bind(binding.id),
+    revokeLostRegistrationTokens(db, binding.user ?? { anybody: true }, now),
   ]);
-  return changes(results.at(-1)) === 1;
+  return changes(results[told.length]) === 1;
 }
 
 const GivesRow = z.object({ role: z.string(), permissions: Permissions.nullable() });
