@@ -1,5 +1,9 @@
-import { generateKeyPairSync, webcrypto } from 'node:crypto';
-import { expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
+import type { WebSocket } from 'ws';
+import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
+import type { StreamHandler } from '#schema/protocol/flow/stream.ts';
+import { DRAIN_MS } from '#schema/protocol/limits.ts';
+import { agentKey, PlaneEnd, StalledSocket } from '#test/support/fakes/tunnel-ends.ts';
 import { createLogger } from '../log.ts';
 import { AgentMetrics } from '../metrics.ts';
 import { PlaneRefusal } from './plane.ts';
@@ -16,16 +20,10 @@ class Impatient extends ReconnectPolicy {
 }
 
 async function enrolment(credential: string): Promise<Enrolment> {
-  const { privateKey } = generateKeyPairSync('ed25519');
-  const key = await webcrypto.subtle.importKey(
-    'pkcs8',
-    privateKey.export({ format: 'der', type: 'pkcs8' }),
-    'Ed25519',
-    false,
-    ['sign'],
-  );
-  return { cluster: 'c-1', credential, privateKey: key, kubernetesVersion: 'v1.34.2' };
+  return { cluster: 'c-1', credential, privateKey: await agentKey(), kubernetesVersion: 'v1.34.2' };
 }
+
+afterEach(() => vi.useRealTimers());
 
 it.each([401, 404])(
   'dials with its stored credential again after a %i, at the slow pace, when it cannot register',
@@ -110,4 +108,68 @@ it.each([
   });
   await runner.run();
   expect(policy.ends).toEqual([how]);
+});
+
+/** An agent with one tunnel, one stream on it that never ends, and no other plane to go to. */
+async function withEndlessStream(): Promise<{ runner: TunnelRunner; plane: PlaneEnd; socket: StalledSocket }> {
+  vi.useFakeTimers({
+    toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate', 'performance'],
+  });
+  const stored = await enrolment('stored');
+  const socket = new StalledSocket();
+  let dials = 0;
+  const runner = new TunnelRunner({
+    instance: 'a'.repeat(16),
+    role: 'cluster',
+    agentVersion: '0',
+    capabilities: [],
+    enrol: () => Promise.resolve(stored),
+    dial: () =>
+      dials++ === 0 ? Promise.resolve(socket as unknown as WebSocket) : Promise.reject(new Error('no other plane')),
+    serve: (stream) => void (stream.handler = QUIET),
+    metrics: new AgentMetrics('0'),
+    log: createLogger('error', () => undefined),
+    sleep: (_ms, signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve())),
+  });
+  void runner.run();
+  await vi.advanceTimersByTimeAsync(0);
+  const plane = new PlaneEnd(socket);
+  await plane.settle();
+  plane.session.open(1, new TextEncoder().encode('GET /'), true, QUIET);
+  plane.toAgent();
+  return { runner, plane, socket };
+}
+
+const QUIET: StreamHandler = { onData: () => undefined, onEnd: () => undefined, onReset: () => undefined };
+
+/** The plane goes on answering pings for so long. */
+async function pass(plane: PlaneEnd, ms: number): Promise<void> {
+  for (let left = ms; left > 0; left -= 1000) {
+    await vi.advanceTimersByTimeAsync(Math.min(left, 1000));
+    plane.fromAgent();
+    plane.pong();
+  }
+}
+
+// Tried without the timer: the tunnel stays.
+it('a tunnel that the plane drains ends when its streams have had their time', async () => {
+  const { runner, plane, socket } = await withEndlessStream();
+  plane.session.goaway(ProtocolCode.DRAIN, 'a deploy');
+  plane.toAgent();
+  await pass(plane, DRAIN_MS - 1);
+  expect(socket.closedWith).toBeNull();
+  await pass(plane, 1);
+  expect(socket.closedWith).toBe(1006);
+  expect(runner.connected).toBe(false);
+  runner.kill('the test is over');
+});
+
+it('an agent that stops gives its streams the same time, and no more', async () => {
+  const { runner, plane, socket } = await withEndlessStream();
+  const stopped = vi.fn();
+  void runner.stop().then(stopped);
+  await pass(plane, DRAIN_MS - 1);
+  expect([socket.closedWith, stopped.mock.calls.length]).toEqual([null, 0]);
+  await pass(plane, 1);
+  expect([socket.closedWith, stopped.mock.calls.length]).toEqual([1006, 1]);
 });

@@ -65,8 +65,8 @@ export class Tunnel implements SessionHandler {
   readonly #pingTimer: NodeJS.Timeout;
   /** Runs while the session is congested. */
   #reliefTimer: NodeJS.Timeout | undefined;
-  /** When the ping whose pong has not come was sent; 0: none is out. */
-  #pingedAt = 0;
+  /** When the first ping whose pong has not come was sent; null: none is out. */
+  #pingedAt: number | null = null;
   #heardAt = performance.now();
   #settledAt: number | null = null;
   #flushing = false;
@@ -183,9 +183,9 @@ export class Tunnel implements SessionHandler {
       this.#closeIfDrained();
     } else if (data.toString('latin1') !== PONG) {
       this.#abandon('the plane sent text that is not pong', ProtocolCode.PROTOCOL_ERROR);
-    } else if (this.#pingedAt > 0) {
+    } else if (this.#pingedAt !== null) {
       this.#session.sampleRoundTrip(this.#heardAt - this.#pingedAt);
-      this.#pingedAt = 0;
+      this.#pingedAt = null;
     }
   }
 
@@ -221,7 +221,7 @@ export class Tunnel implements SessionHandler {
     }
     if (this.#socket.readyState !== this.#socket.OPEN) return;
     // While a pong is due the next belongs to that ping: a stall would else make the round trip look short, for ever.
-    if (this.#pingedAt === 0) this.#pingedAt = performance.now();
+    this.#pingedAt ??= performance.now();
     this.#socket.send(PING);
   }
 

@@ -12,7 +12,7 @@ type PersonRow = SnapshotRows['people'][number];
 
 /**
  * The group by which the import manifest's bindings know somebody with a role. One, because an API server authorizes each identity field of a request by itself, against all of its
- * bindings: some 80 µs a field on a cluster with the default ones (decision 0010).
+ * bindings (decision 0010).
  */
 const GROUPS_OF: Record<Role, readonly string[]> = {
   owner: [CLUSTER_OWNER_GROUP],
