@@ -75,6 +75,8 @@ export const ERRORS = {
     reason: 'ServiceUnavailable',
     title: 'The sign-in provider cannot be asked now',
   },
+  /** RFC 9110 §15.5.13. */
+  precondition_failed: { status: 412, reason: 'Conflict', title: 'It has changed since it was seen' },
   internal: { status: 500, reason: 'InternalError', title: 'Internal error' },
 } as const satisfies Record<string, ErrorRow>;
 

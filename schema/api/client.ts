@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { endpointsOf } from '../resources/endpoints.ts';
-import { resourceOf, type Kind, type ResourceOf } from '../resources/kind.ts';
+import { resourceOf, type Kind, type ResourceOf, type WithinOf } from '../resources/kind.ts';
 import type { SelectQuery } from '../resources/list.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Problem } from './problem.ts';
@@ -65,6 +65,7 @@ type Part<Name extends string, T> = T extends z.ZodType
 /** What an endpoint is asked with. */
 export type Request<E extends Endpoint> = Part<'params', E['params']> &
   Part<'query', E['query']> &
+  Part<'headers', E['headers']> &
   Part<'body', E['body']>;
 
 /** What an endpoint answers: its result, text where it declares a media type, or nothing. */
@@ -82,6 +83,7 @@ type ItemOf<E extends Listed> = z.output<E['result']>['items'][number];
 interface Parts {
   readonly params?: Readonly<Record<string, unknown>>;
   readonly query?: Readonly<Record<string, unknown>>;
+  readonly headers?: Readonly<Record<string, unknown>>;
   readonly body?: object;
 }
 
@@ -133,28 +135,35 @@ export class Client {
     } while (next !== null);
   }
 
-  /** Every resource of a kind that a query finds, whole. */
+  /** Every resource of a kind that a query finds, whole; `params` where the kind is a part of another. */
   async *resources<const K extends Kind>(
     kind: K,
     query?: Omit<z.input<SelectQuery<K['listing']>>, 'fields' | 'continue'>,
+    params?: WithinOf<K>,
   ): AsyncGenerator<z.output<ResourceOf<K>>, void, undefined> {
     const whole = resourceOf(kind);
     const { list } = endpointsOf<Kind>(kind);
-    for await (const item of this.items(list, { query: { ...query } })) {
+    for await (const item of this.items(list, { query: { ...query }, ...(params === undefined ? {} : { params }) })) {
       const resource = whole.safeParse(item);
       if (!resource.success) throw this.#failure(new ApiError(list.status, null, whatOf(list)));
       yield resource.data;
     }
   }
 
-  async #send(endpoint: Endpoint, { params = {}, query = {}, body = {} }: Parts): Promise<unknown> {
+  async #send(endpoint: Endpoint, { params = {}, query = {}, headers = {}, body = {} }: Parts): Promise<unknown> {
     const path = endpoint.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(params[name])));
     const asked = fieldsOf(query);
     const sent = endpoint.body === undefined ? undefined : encoded(endpoint, body);
     const answer = await this.#ask(`${this.#origin}${path}${asked === '' ? '' : `?${asked}`}`, {
       method: endpoint.method,
       redirect: 'manual',
-      headers: { ...this.#headers(), ...(sent === undefined ? {} : { 'content-type': sent.type }) },
+      headers: {
+        ...this.#headers(),
+        ...Object.fromEntries(
+          Object.entries(headers).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+        ),
+        ...(sent === undefined ? {} : { 'content-type': sent.type }),
+      },
       ...(sent === undefined ? {} : { body: sent.text }),
     });
     const text = await answer.text();

@@ -33,6 +33,8 @@ interface Shape {
   readonly scope: Scope;
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
+  /** Header fields that it reads, by their names in lower case. */
+  readonly headers?: z.ZodObject;
   /** A JSON object; none: a body is not read. */
   readonly body?: z.ZodObject;
   /** The body is a form, and refusals are those of OAuth (RFC 6749 §3.2, §5.2): what its clients expect. */
@@ -42,6 +44,8 @@ interface Shape {
   readonly result?: z.ZodType;
   /** The media type of a result that is text and not JSON. */
   readonly media?: 'application/yaml' | typeof PROMETHEUS_TEXT;
+  /** The answer has an ETag (RFC 9110 §8.8.3). */
+  readonly etag?: true;
   /** Refusals of its own, beside those that every endpoint has. */
   readonly errors: readonly ErrorCode[];
 }
@@ -58,6 +62,7 @@ type Output<T> = T extends z.ZodType ? z.output<T> : Record<string, never>;
 export interface Input<E extends Shape> {
   readonly params: Output<E['params']>;
   readonly query: Output<E['query']>;
+  readonly headers: Output<E['headers']>;
   readonly body: Output<E['body']>;
 }
 

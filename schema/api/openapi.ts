@@ -32,7 +32,7 @@ function schemaOf(schema: z.ZodType, io: 'input' | 'output'): Json {
 
 const content = (media: string, schema: Json): Json => ({ content: { [media]: { schema } } });
 
-function parameters(schema: z.ZodObject | undefined, place: 'path' | 'query'): Json[] {
+function parameters(schema: z.ZodObject | undefined, place: 'path' | 'query' | 'header'): Json[] {
   if (schema === undefined) return [];
   return Object.entries<z.ZodType>(schema.shape).map(([name, field]) => {
     const { description = describePlace(name), ...type } = schemaOf(field, 'input');
@@ -46,12 +46,21 @@ function parameters(schema: z.ZodObject | undefined, place: 'path' | 'query'): J
   });
 }
 
+/** RFC 9110 §8.8.3. */
+const ETAG: Json = {
+  ETag: { description: 'Of this version: send it as If-Match to change nothing else', schema: { type: 'string' } },
+};
+
 function success(endpoint: Endpoint): Json {
   // The schema is of the value that YAML says, not of its text.
   const written = endpoint.media === 'application/yaml' ? 'object' : 'string';
   if (endpoint.media !== undefined) return { description: 'Done', ...content(endpoint.media, { type: written }) };
   if (endpoint.result === undefined) return { description: 'Done' };
-  return { description: 'Done', ...content('application/json', schemaOf(endpoint.result, 'output')) };
+  return {
+    description: 'Done',
+    ...(endpoint.etag === true ? { headers: ETAG } : {}),
+    ...content('application/json', schemaOf(endpoint.result, 'output')),
+  };
 }
 
 /** What RFC 6749 §5.2 and RFC 8628 §3.5 say to a client. */
@@ -102,7 +111,11 @@ function operation(endpoint: Endpoint): Json {
     tags: [tagOf(endpoint.path)],
     'x-outrider-who': endpoint.who,
     security: securityOf(endpoint),
-    parameters: [...parameters(endpoint.params, 'path'), ...parameters(endpoint.query, 'query')],
+    parameters: [
+      ...parameters(endpoint.params, 'path'),
+      ...parameters(endpoint.query, 'query'),
+      ...parameters(endpoint.headers, 'header'),
+    ],
     ...(endpoint.body === undefined
       ? {}
       : { requestBody: { required: true, ...content(bodyMedia(endpoint), schemaOf(endpoint.body, 'input')) } }),

@@ -1,5 +1,6 @@
 import { expect, expectTypeOf, test } from 'vitest';
 import * as z from 'zod';
+import type { Endpoint } from '../api/endpoint.ts';
 import { openApi } from '../api/openapi.ts';
 import { endpointsOf } from './endpoints.ts';
 import { kind, resourceOf, selectable } from './kind.ts';
@@ -22,15 +23,13 @@ const ThingKind = kind({
     fields: { name: { filter: textFilter, sort: 'text' }, open: { filter: flagFilter }, size: { sort: 'number' } },
     order: 'name',
   },
-  permissions: {
-    list: { who: 'person', scope: 'reads' },
-    get: { who: 'person', scope: 'reads' },
-    create: administrators,
-    patch: administrators,
-    delete: administrators,
+  verbs: {
+    list: { who: 'person', scope: 'reads', summary: 'All' },
+    get: { who: 'person', scope: 'reads', summary: 'One' },
+    create: { ...administrators, summary: 'Make', errors: ['unknown_cluster'] },
+    patch: { ...administrators, summary: 'Change' },
+    delete: { ...administrators, summary: 'Remove' },
   },
-  summaries: { list: 'All', get: 'One', create: 'Make', patch: 'Change', delete: 'Remove' },
-  errors: { create: ['unknown_cluster'] },
   actions: {
     shake: {
       ...administrators,
@@ -44,19 +43,90 @@ const ThingKind = kind({
 });
 const things = endpointsOf(ThingKind);
 
-test('method, path, permission and refusals of each endpoint come from the declaration', () => {
-  const { actions, ...verbs } = things;
-  const rows = [...Object.values(verbs), ...Object.values(actions)].map((endpoint) =>
+/** A part of another kind, without names and without changes, of which something is shown once. */
+const PartKind = kind({
+  kind: 'Part',
+  singular: 'part',
+  plural: 'parts',
+  path: '/v1/clusters/{cluster}/parts',
+  within: z.object({ cluster: z.string() }),
+  id: z.string(),
+  name: null,
+  renamable: false,
+  metadata: z.object({ createdBy: z.string() }),
+  spec: z.object({ size: z.int() }),
+  create: z.strictObject({ size: z.int() }),
+  once: z.object({ secret: z.string() }),
+  patch: z.strictObject({}),
+  status: z.object({}),
+  listing: { fields: { createdAt: { sort: 'number' } }, order: '-createdAt' },
+  verbs: {
+    list: { who: 'cluster-member', scope: 'reads', summary: 'All' },
+    create: { who: 'cluster-owner', scope: 'anything', summary: 'Make' },
+    delete: { who: 'cluster-owner', scope: 'anything', summary: 'Remove' },
+  },
+  missing: 'unknown_cluster',
+  lists: {
+    ofThing: {
+      ...administrators,
+      operation: 'listThingParts',
+      path: '/v1/things/{thing}/parts',
+      params: z.object({ thing: z.string() }),
+      summary: 'Of a thing',
+    },
+  },
+  actions: {},
+  links: {},
+});
+const parts = endpointsOf(PartKind);
+
+const rowsOf = (endpoints: readonly Endpoint[]): string[] =>
+  endpoints.map((endpoint) =>
     [endpoint.operation, endpoint.method, endpoint.path, endpoint.who, endpoint.scope, ...endpoint.errors].join(' '),
   );
-  expect(rows).toEqual([
+
+test('method, path, permission and refusals of each endpoint come from the declaration', () => {
+  const { lists, actions, ...verbs } = things;
+  expect(lists).toEqual({});
+  expect(rowsOf([...Object.values(verbs), ...Object.values(actions)])).toEqual([
     'listThings GET /v1/things person reads',
     'getThing GET /v1/things/{thing} person reads not_found',
     'createThing POST /v1/things administrator anything conflict unknown_cluster',
-    'updateThing PATCH /v1/things/{thing} administrator anything not_found conflict',
-    'deleteThing DELETE /v1/things/{thing} administrator anything not_found conflict',
-    'shakeThing POST /v1/things/{thing}/shake administrator anything not_found throttled',
+    'updateThing PATCH /v1/things/{thing} administrator anything not_found conflict precondition_failed',
+    'deleteThing DELETE /v1/things/{thing} administrator anything not_found conflict precondition_failed',
+    'shakeThing POST /v1/things/{thing}/shake administrator anything not_found conflict precondition_failed throttled',
   ]);
+});
+
+test('a kind has the verbs that it declares, at the place that it declares, and further lists', () => {
+  const { lists, actions, ...verbs } = parts;
+  expect(actions).toEqual({});
+  expect(rowsOf([...Object.values(verbs), ...Object.values(lists)])).toEqual([
+    'listParts GET /v1/clusters/{cluster}/parts cluster-member reads',
+    'createPart POST /v1/clusters/{cluster}/parts cluster-owner anything conflict',
+    'deletePart DELETE /v1/clusters/{cluster}/parts/{part} cluster-owner anything unknown_cluster conflict precondition_failed',
+    'listThingParts GET /v1/things/{thing}/parts administrator anything',
+  ]);
+  expectTypeOf<keyof typeof parts>().toEqualTypeOf<'list' | 'create' | 'delete' | 'lists' | 'actions'>();
+  expect(Object.keys(parts.delete.params.shape)).toEqual(['cluster', 'part']);
+  expect(Object.keys(parts.create.params.shape)).toEqual(['cluster']);
+});
+
+test('a kind without names asks for none and shows none', () => {
+  const { create, list } = parts;
+  expect(create.body.parse({ spec: { size: 1 } })).toEqual({ spec: { size: 1 } });
+  expect(create.body.safeParse({ metadata: { name: 'a' }, spec: { size: 1 } }).success).toBe(false);
+  const { metadata } = create.result.shape;
+  expect(Object.keys(metadata.shape)).not.toContain('name');
+  expect(Object.keys(metadata.shape)).toContain('createdBy');
+  expectTypeOf<z.output<typeof metadata>['createdBy']>().toEqualTypeOf<string>();
+  expect(list.result.safeParse({ items: [{ id: 'p' }], continue: null }).success).toBe(true);
+});
+
+test('what is shown once comes with what was made, and with nothing else', () => {
+  expect(Object.keys(parts.create.result.shape)).toContain('secret');
+  expectTypeOf<z.output<typeof parts.create.result>['secret']>().toEqualTypeOf<string>();
+  expect(Object.keys(resourceOf(PartKind).shape)).not.toContain('secret');
 });
 
 test('a new resource gets the defaults of its kind, and nothing that the kind does not know', () => {
@@ -123,7 +193,7 @@ test('every part of a resource, and every field of a part, can be selected', () 
 });
 
 test('the OpenAPI document has a kind without another word', () => {
-  const { actions, ...verbs } = things;
+  const { actions, lists: _none, ...verbs } = things;
   const document = openApi([...Object.values(verbs), ...Object.values(actions)], 'https://plane.example.com');
   const { get, post } = (document['paths'] as any)['/v1/things'];
   expect(get.parameters.map(({ name }: { name: string }) => name)).toEqual([
@@ -139,4 +209,8 @@ test('the OpenAPI document has a kind without another word', () => {
   expect(sort.schema).toEqual({ type: 'string', enum: ['name', '-name', 'size', '-size'], default: 'name' });
   expect(post.requestBody.content['application/json'].schema.properties.spec.required).toEqual(['secret']);
   expect((document['paths'] as any)['/v1/things/{thing}/shake'].post.operationId).toBe('shakeThing');
+  const { patch, get: one } = (document['paths'] as any)['/v1/things/{thing}'];
+  expect(patch.parameters[1]).toMatchObject({ name: 'if-match', in: 'header', required: false });
+  expect(Object.keys(patch.responses)).toContain('412');
+  expect(one.responses['200'].headers).toHaveProperty('ETag');
 });

@@ -7,19 +7,34 @@ import { Condition, Finalizers, Metadata, ResourceVersion } from './metadata.ts'
 /** What can be done with any kind. */
 export type Verb = 'list' | 'get' | 'create' | 'patch' | 'delete';
 
-/** Who may use a verb, and with which tokens; a resource is always asked for by a person. */
-export interface Permission {
+/** Who may do something, and with which tokens; a resource is always asked for by a person. */
+interface Permission {
   readonly who: Exclude<Who, 'anyone' | 'operator'>;
   readonly scope: Scope;
 }
 
+/** One verb of a kind. */
+interface VerbRow extends Permission {
+  /** One sentence, for the OpenAPI document. */
+  readonly summary: string;
+  /** Refusals beside those that the verb has for every kind. */
+  readonly errors?: readonly ErrorCode[];
+}
+
 /** What can be done with one kind alone: `POST <path>/{id}/<name>`, which answers with the resource. */
-export interface Action extends Permission {
+interface Action extends VerbRow {
   /** OpenAPI operationId. */
   readonly operation: string;
-  readonly summary: string;
   readonly body: z.ZodObject;
-  readonly errors: readonly ErrorCode[];
+}
+
+/** Another place where resources of a kind are listed, such as those of one person. */
+interface FurtherList extends VerbRow {
+  /** OpenAPI operationId. */
+  readonly operation: string;
+  readonly path: `/${string}`;
+  /** What stands in the path. */
+  readonly params: z.ZodObject;
 }
 
 interface Shape {
@@ -30,25 +45,32 @@ interface Shape {
   readonly plural: string;
   /** Of the collection. */
   readonly path: `/${string}`;
-  readonly id: z.ZodString;
-  /** Of a new resource. Names are unique within a kind, whatever their case. */
-  readonly name: z.ZodType<string, string>;
+  /** What else stands in the path, where the kind is a part of another: `{cluster}`. */
+  readonly within?: z.ZodObject;
+  readonly id: z.ZodType<string, string>;
+  /** Of a new resource. Names are unique within a kind, whatever their case. Null: resources of the kind have none. */
+  readonly name: z.ZodType<string, string> | null;
   /** Whether a PATCH may change the name. */
   readonly renamable: boolean;
+  /** What the metadata have beside those that every resource has. */
+  readonly metadata?: z.ZodObject;
   /** What its people want. */
   readonly spec: z.ZodObject;
   /** The spec of a new resource, with its defaults; and what is said once and never shown. */
   readonly create: z.ZodObject;
+  /** What is shown once, beside the resource that was made. */
+  readonly once?: z.ZodObject;
   /** What of the spec a PATCH may change, all of it optional. */
   readonly patch: z.ZodObject;
   /** What the plane has found out; `conditions` come along. */
   readonly status: z.ZodObject;
   readonly listing: Listing;
-  readonly permissions: Readonly<Record<Verb, Permission>>;
-  /** One sentence per verb, for the OpenAPI document. */
-  readonly summaries: Readonly<Record<Verb, string>>;
-  /** Refusals of a verb beside those that every kind has. */
-  readonly errors: Partial<Readonly<Record<Verb, readonly ErrorCode[]>>>;
+  /** The verbs that the kind has. One without `patch` has no finalizers either. */
+  readonly verbs: Partial<Readonly<Record<Verb, VerbRow>>>;
+  /** Said where a resource is not there; `not_found` unless said. */
+  readonly missing?: ErrorCode;
+  /** By a name that only the storage knows. */
+  readonly lists?: Readonly<Record<string, FurtherList>>;
   /** By the last segment of their paths. */
   readonly actions: Readonly<Record<string, Action>>;
   /** Where else something of a resource is, by name: a path in which `{id}` stands for it. */
@@ -61,26 +83,47 @@ export type Kind = Shape;
 /** Declares a kind, keeping its exact types. */
 export const kind = <const K extends Shape>(declared: K): K => declared;
 
+type ShapeOf<T> = T extends z.ZodObject<infer S> ? S : unknown;
+
+type MetadataOf<K extends Shape> = z.ZodObject<
+  (K['name'] extends null ? Omit<(typeof Metadata)['shape'], 'name'> : (typeof Metadata)['shape']) &
+    ShapeOf<K['metadata']>
+>;
+
+/** What stands in the path of a kind's collection. */
+export type WithinOf<K extends Shape> = K['within'] extends z.ZodObject ? z.output<K['within']> : object;
+
 /** A resource of a kind, as the API shows it. */
 export type ResourceOf<K extends Shape> = z.ZodObject<{
   id: K['id'];
   kind: z.ZodLiteral<K['kind']>;
-  metadata: typeof Metadata;
+  metadata: MetadataOf<K>;
   spec: K['spec'];
   status: z.ZodObject<K['status']['shape'] & { conditions: z.ZodArray<typeof Condition> }>;
   links: z.ZodRecord<z.ZodString, z.ZodString>;
 }>;
 
 export function resourceOf<K extends Shape>(declared: K): ResourceOf<K> {
+  const { name, ...rest } = Metadata.shape;
   const schema = z.object({
     id: declared.id,
     kind: z.literal(declared.kind),
-    metadata: Metadata,
+    metadata: z.object({ ...(declared.name === null ? {} : { name }), ...rest, ...declared.metadata?.shape }),
     spec: declared.spec,
     status: z.object({ ...declared.status.shape, conditions: z.array(Condition) }),
     links: z.record(z.string(), z.string()).describe('Itself, what else there is of it, and its actions (POST)'),
   });
-  return schema;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is there or not by a condition is optional to TypeScript
+  return schema as unknown as ResourceOf<K>;
+}
+
+/** What a POST answers: the resource, and what is shown once. */
+export type MadeOf<K extends Shape> = z.ZodObject<ResourceOf<K>['shape'] & ShapeOf<K['once']>>;
+
+export function madeOf<K extends Shape>(declared: K): MadeOf<K> {
+  const schema = z.object({ ...resourceOf<Shape>(declared).shape, ...declared.once?.shape });
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as above
+  return schema as unknown as MadeOf<K>;
 }
 
 /** An item of a list, which `?fields=` may have left with its id alone. */
@@ -114,12 +157,16 @@ export function selectable(declared: Shape): string[] {
 
 /** The body of a POST. */
 export type CreateOf<K extends Shape> = z.ZodObject<
-  { metadata: z.ZodObject<{ name: K['name'] }, z.core.$strict>; spec: K['create'] },
+  (K['name'] extends null ? unknown : { metadata: z.ZodObject<{ name: NonNullable<K['name']> }, z.core.$strict> }) & {
+    spec: K['create'];
+  },
   z.core.$strict
 >;
 
-export function createOf<K extends Shape>(declared: K): CreateOf<K> {
-  return z.strictObject({ metadata: z.strictObject({ name: declared.name }), spec: declared.create }) as CreateOf<K>;
+export function createOf<K extends Shape>({ name, create }: K): CreateOf<K> {
+  const metadata = name === null ? {} : { metadata: z.strictObject({ name }) };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as above
+  return z.strictObject({ ...metadata, spec: create }) as unknown as CreateOf<K>;
 }
 
 /** The body of a PATCH (RFC 7396 in shape: what is left out stays). */
@@ -128,7 +175,7 @@ export type PatchOf<K extends Shape> = z.ZodObject<
     metadata: z.ZodOptional<
       z.ZodObject<
         {
-          name: z.ZodOptional<K['name']>;
+          name: z.ZodOptional<NonNullable<K['name']>>;
           resourceVersion: z.ZodOptional<typeof ResourceVersion>;
           finalizers: z.ZodOptional<typeof Finalizers>;
         },
@@ -142,7 +189,7 @@ export type PatchOf<K extends Shape> = z.ZodObject<
 
 export function patchOf<K extends Shape>(declared: K): PatchOf<K> {
   const metadata = z.strictObject({
-    ...(declared.renamable ? { name: declared.name.optional() } : {}),
+    ...(declared.renamable && declared.name !== null ? { name: declared.name.optional() } : {}),
     resourceVersion: ResourceVersion.optional().describe(
       'Refuses the change (409) where the resource has changed since',
     ),

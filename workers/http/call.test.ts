@@ -29,10 +29,11 @@ interface Sent {
   query?: string;
   body?: string;
   type?: string;
+  headers?: Record<string, string>;
 }
 
 async function call(
-  { name = 'ada', query = '', body = '{"text":"hello"}', type = 'application/json' }: Sent,
+  { name = 'ada', query = '', body = '{"text":"hello"}', type = 'application/json', headers = {} }: Sent,
   result: unknown = {},
 ) {
   const seen: unknown[] = [];
@@ -43,7 +44,7 @@ async function call(
   const request = new Request(`https://plane.example.com/v1/greet/x${query}`, {
     method: 'POST',
     body,
-    headers: { 'content-type': type },
+    headers: { 'content-type': type, ...headers },
   });
   const response = await callEndpoint({ endpoint: greet, handler }, { request, params: { name } }, NOTHING);
   return { seen, response };
@@ -51,7 +52,7 @@ async function call(
 
 test('a handler gets its input checked, with defaults', async () => {
   const { seen } = await call({}, { text: 'x' });
-  expect(seen).toEqual([{ params: { name: 'ada' }, query: { loud: 'false' }, body: { text: 'hello' } }]);
+  expect(seen).toEqual([{ params: { name: 'ada' }, query: { loud: 'false' }, headers: {}, body: { text: 'hello' } }]);
 });
 
 test('only what an endpoint declares leaves: a secret that a handler returns by mistake does not', async () => {
@@ -69,6 +70,7 @@ test.each<[string, Sent, string]>([
   ['a parameter that is given twice', { query: '?loud=true&loud=false' }, 'bad_request'],
   ['a body of another type', { type: 'text/plain' }, 'bad_request'],
   ['a body that is no JSON', { body: '{' }, 'bad_request'],
+  ['a condition that nobody would look at', { headers: { 'If-Match': '"7"' } }, 'bad_request'],
   ['an unknown field', { body: '{"text":"a","x":1}' }, 'invalid'],
   ['a body that would change every object', { body: '{"text":"a","__proto__":{"admin":true}}' }, 'invalid'],
 ])('%s never reaches the handler', async (_what, sent, code) => {

@@ -44,6 +44,22 @@ function readQuery(endpoint: Endpoint, url: string): unknown {
   return {};
 }
 
+/** What asks for a request to be done only where things are as they were seen (RFC 9110 §13.1): to pass it over would be to do what was not asked for. */
+const PRECONDITIONS = ['if-match', 'if-none-match'];
+
+function readHeaders({ method, headers: declared }: Endpoint, headers: Headers): unknown {
+  const names = Object.keys(declared?.shape ?? {});
+  const unread = PRECONDITIONS.find((name) => headers.has(name) && !names.includes(name));
+  if (unread !== undefined && method !== 'GET') {
+    throw new OutriderError('bad_request', `this address cannot tell whether ${unread} holds`);
+  }
+  if (declared === undefined) return {};
+  return shaped(
+    declared,
+    Object.fromEntries(names.filter((name) => headers.has(name)).map((name) => [name, headers.get(name)])),
+  );
+}
+
 async function readBody(endpoint: Endpoint, request: Request): Promise<unknown> {
   if (endpoint.body === undefined) return {};
   if (endpoint.encoding === 'form') return shaped(endpoint.body, await readParameters(request));
@@ -132,6 +148,7 @@ async function runEndpoint({ endpoint, handler }: Route, { request, params }: In
   const input = {
     params: readParams(endpoint, params),
     query: readQuery(endpoint, request.url),
+    headers: readHeaders(endpoint, request.headers),
     body: await readBody(endpoint, request),
   };
   const run = async (given: Deps): Promise<unknown> => await handler(input, given, caller);

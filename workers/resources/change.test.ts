@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Stored } from '../store/kinds/stored.ts';
-import { decide, type Patch } from './change.ts';
+import { decide, refuseUnmet, type Patch } from './change.ts';
 
 const stored = (change: Partial<Stored<Record<string, unknown>>> = {}): Stored<Record<string, unknown>> => ({
   id: 'x',
@@ -69,4 +69,10 @@ test('while it is being deleted finalizers go one by one, and with the last the 
   expect(refusal(deleting, { metadata: { finalizers: ['a.b/c', 'a.b/d', 'a.b/e'] } })).toBe('conflict');
   expect(refusal(deleting, { spec: { open: true } })).toBe('conflict');
   expect(refusal(deleting, { metadata: { name: 'other', finalizers: [] } })).toBe('conflict');
+});
+
+test('what is not as If-Match names it is not changed', () => {
+  expect(() => refuseUnmet(stored(), ['6'])).toThrow(expect.objectContaining({ code: 'precondition_failed' }));
+  expect(() => refuseUnmet(stored(), [])).toThrow(expect.objectContaining({ code: 'precondition_failed' }));
+  for (const met of [undefined, '*', ['6', '7']] as const) expect(() => refuseUnmet(stored(), met)).not.toThrow();
 });

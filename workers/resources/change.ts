@@ -1,4 +1,5 @@
 import { OutriderError } from '#schema/errors.ts';
+import { meets, type Precondition } from '#schema/resources/precondition.ts';
 import type { Change, Stored } from '../store/kinds/stored.ts';
 
 /** The body of a PATCH, checked. */
@@ -19,6 +20,13 @@ export type Decision = 'nothing' | 'remove' | Change<Spec>;
 type Spec = Readonly<Record<string, unknown>>;
 
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+/** @throws OutriderError precondition_failed: the resource is not what the request's If-Match names (RFC 9110 §13.1.1) */
+export function refuseUnmet(before: Stored, precondition: Precondition | undefined): void {
+  if (!meets(precondition, before.resourceVersion)) {
+    throw new OutriderError('precondition_failed', 'it is not what If-Match names; read it again and decide anew');
+  }
+}
 
 /**
  * What a PATCH does to a resource. Pure.

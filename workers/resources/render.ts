@@ -2,25 +2,29 @@ import { moment } from '#schema/api/endpoint.ts';
 import type { Kind } from '#schema/resources/kind.ts';
 import type { Stored } from '../store/kinds/stored.ts';
 
-/** A resource as the API shows it. */
-export function render(kind: Kind, stored: Stored<object, object>): Record<string, unknown> {
-  const self = `${kind.path}/${stored.id}`;
+/** A resource as the API shows it. @param within what stands in the path of its collection */
+export function render(kind: Kind, stored: Stored<object, object>, within: object): Record<string, unknown> {
+  const values = new Map<string, unknown>([...Object.entries(within), ['id', stored.id]]);
+  const filled = (path: string): string =>
+    path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(values.get(name))));
+  const self = filled(`${kind.path}/{id}`);
   return {
     id: stored.id,
     kind: kind.kind,
     metadata: {
-      name: stored.name,
+      ...(kind.name === null ? {} : { name: stored.name }),
       generation: stored.generation,
       resourceVersion: String(stored.resourceVersion),
       createdAt: moment(stored.createdAt),
       finalizers: stored.finalizers,
       deletedAt: stored.deletedAt === null ? null : moment(stored.deletedAt),
+      ...stored.metadata,
     },
     spec: stored.spec,
     status: { ...stored.status, conditions: stored.conditions },
     links: {
       self,
-      ...Object.fromEntries(Object.entries(kind.links).map(([name, path]) => [name, path.replace('{id}', stored.id)])),
+      ...Object.fromEntries(Object.entries(kind.links).map(([name, path]) => [name, filled(path)])),
       ...Object.fromEntries(Object.keys(kind.actions).map((name) => [name, `${self}/${name}`])),
     },
   };

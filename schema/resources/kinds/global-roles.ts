@@ -39,15 +39,13 @@ export const GlobalRoleKind = kind({
     },
     order: 'name',
   },
-  permissions: { list: readers, get: readers, create: managers, patch: managers, delete: managers },
-  summaries: {
-    list: 'The global roles: those that every plane has, and those that were made',
-    get: 'A global role',
-    create: 'Make a global role, of permissions that the caller has',
-    patch: 'Change a global role that was made; whoever has it follows at once',
-    delete: 'Remove a global role that was made, with its bindings',
+  verbs: {
+    list: { ...readers, summary: 'The global roles: those that every plane has, and those that were made' },
+    get: { ...readers, summary: 'A global role' },
+    create: { ...managers, summary: 'Make a global role, of permissions that the caller has' },
+    patch: { ...managers, summary: 'Change a global role that was made; whoever has it follows at once' },
+    delete: { ...managers, summary: 'Remove a global role that was made, with its bindings' },
   },
-  errors: {},
   actions: {},
   links: { bindings: '/v1/global-role-bindings' },
 });

@@ -27,15 +27,13 @@ export const GroupKind = kind({
     fields: { name: { filter: textFilter, sort: 'text' }, createdAt: { sort: 'number' } },
     order: 'name',
   },
-  permissions: { list: readers, get: readers, create: managers, patch: managers, delete: managers },
-  summaries: {
-    list: 'The groups that are kept here',
-    get: 'A group',
-    create: 'Make a group, of nobody yet',
-    patch: 'Give a group another name or description',
-    delete: 'Remove a group; what its members had by it they lose within seconds',
+  verbs: {
+    list: { ...readers, summary: 'The groups that are kept here' },
+    get: { ...readers, summary: 'A group' },
+    create: { ...managers, summary: 'Make a group, of nobody yet' },
+    patch: { ...managers, summary: 'Give a group another name or description' },
+    delete: { ...managers, summary: 'Remove a group; what its members had by it they lose within seconds' },
   },
-  errors: {},
   actions: {},
   links: { members: '/v1/groups/{id}/members' },
 });

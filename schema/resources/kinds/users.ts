@@ -43,23 +43,23 @@ export const UserKind = kind({
     },
     order: 'name',
   },
-  permissions: { list: readers, get: readers, create: managers, patch: managers, delete: managers },
-  summaries: {
-    list: 'All people',
-    get: 'A person',
-    create: 'Add a person, with a one-time password that they change at their first sign-in',
-    patch:
-      'Let a person in or keep them out, whose tokens then stop working within seconds; make them an administrator or take that',
-    delete: 'Remove a person with their roles, groups and tokens',
+  verbs: {
+    list: { ...readers, summary: 'All people' },
+    get: { ...readers, summary: 'A person' },
+    create: { ...managers, summary: 'Add a person, with a one-time password that they change at their first sign-in' },
+    patch: {
+      ...managers,
+      summary:
+        'Let a person in or keep them out, whose tokens then stop working within seconds; make them an administrator or take that',
+    },
+    delete: { ...managers, summary: 'Remove a person with their roles, groups and tokens' },
   },
-  errors: {},
   actions: {
     'reset-password': {
       ...managers,
       operation: 'resetUserPassword',
       summary: 'Give a person a one-time password in place of their own; ends every session and token of theirs',
       body: z.strictObject({ password: NewPassword }),
-      errors: ['conflict'],
     },
   },
   links: { groups: '/v1/users/{id}/groups', tokens: '/v1/users/{id}/tokens' },

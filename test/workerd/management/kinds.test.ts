@@ -4,10 +4,12 @@ import { beforeEach, expect, test } from 'vitest';
 import { Client } from '#schema/api/client.ts';
 import { endpointsOf } from '#schema/resources/endpoints.ts';
 import { GroupKind } from '#schema/resources/kinds/groups.ts';
+import { etagOf } from '#schema/resources/precondition.ts';
 import { UserKind } from '#schema/resources/kinds/users.ts';
 import { ask, cluster, member, nowSeconds, ORIGIN, outcome, person, tokenFor } from './client.ts';
 
-// Checked by taking out, one at a time: the version in the store's UPDATE, the id in the keyset, the condition on whose clusters they are, and the wait for finalizers. Each time the test that
+// Checked by taking out, one at a time: the version in the store's UPDATE, the id in the keyset, the condition on whose clusters they are, the wait for finalizers, the
+// comparison with If-Match, and the refusal of conditions that nobody reads. Each time the test that
 // names it failed.
 
 let token: string;
@@ -110,6 +112,94 @@ test('changes that name no version come one after another, and none is lost', as
     metadata: { name: 'Operations', resourceVersion: '4', finalizers: ['example.com/billing'] },
     spec: { description: 'new' },
   });
+});
+
+test('of two who change what they saw, by If-Match, one is told to look again', async () => {
+  const made = await ask('POST /v1/groups', { token, body: { metadata: { name: 'Ops' }, spec: {} } });
+  const tag = made.headers.get('etag') ?? '';
+  expect(tag).toBe(`"${made.json.metadata.resourceVersion}"`);
+  const path = `/v1/groups/${made.json.id}`;
+  const both = await Promise.all(
+    ['first', 'second'].map(
+      async (description) =>
+        await ask(`PATCH ${path}`, { token, headers: { 'If-Match': tag }, body: { spec: { description } } }),
+    ),
+  );
+  expect(new Set(both.map(outcome))).toEqual(new Set([200, 'precondition_failed']));
+  const winner = both.find(({ status }) => status === 200);
+  const now = await ask(`GET ${path}`, { token });
+  expect(now.json).toEqual(winner?.json);
+  expect(now.headers.get('etag')).toBe(winner?.headers.get('etag'));
+  expect(both.find(({ status }) => status === 412)?.headers.get('etag')).toBeNull();
+});
+
+test('whoever reads, counts and writes back loses no count, however many do', async () => {
+  const { id } = await add('Ops', '0');
+  const path = `/v1/groups/${id}`;
+  const count = async (): Promise<void> => {
+    for (;;) {
+      const seen = await ask(`GET ${path}`, { token });
+      const written = await ask(`PATCH ${path}`, {
+        token,
+        headers: { 'If-Match': seen.headers.get('etag') ?? '' },
+        body: { spec: { description: String(Number(seen.json.spec.description) + 1) } },
+      });
+      if (written.status === 200) return;
+      expect(outcome(written)).toBe('precondition_failed');
+    }
+  };
+  await Promise.all(Array.from({ length: 12 }, count));
+  expect((await ask(`GET ${path}`, { token })).json).toMatchObject({
+    spec: { description: '12' },
+    metadata: { generation: 13, resourceVersion: '13' },
+  });
+});
+
+test('every change of a storm is counted once: each answer has a version of its own', async () => {
+  const { id } = await add('Ops');
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, async (_, i) => await change(id, { spec: { description: `storm ${i}` } })),
+  );
+  // Who has lost five times to others is told so, and has changed nothing.
+  const done = answers.filter(({ status }) => status === 200);
+  expect(answers.filter(({ status }) => status !== 200).every((answer) => outcome(answer) === 'conflict')).toBe(true);
+  const { metadata } = (await ask(`GET /v1/groups/${id}`, { token })).json;
+  expect(metadata).toMatchObject({ generation: 1 + done.length, resourceVersion: String(1 + done.length) });
+});
+
+test('a deletion and an action ask for what If-Match names, too', async () => {
+  const { id } = await add('Ops');
+  const path = `/v1/groups/${id}`;
+  await change(id, { spec: { description: 'seen by nobody' } });
+  const stale = { token, headers: { 'If-Match': '"1"' } };
+  expect(outcome(await ask(`DELETE ${path}`, stale))).toBe('precondition_failed');
+  expect(outcome(await ask(`DELETE ${path}`, { token, headers: { 'If-Match': 'W/"2"' } }))).toBe('precondition_failed');
+  expect(outcome(await ask(`DELETE ${path}`, { token, headers: { 'If-Match': '2' } }))).toBe('invalid');
+  expect(outcome(await ask(`DELETE ${path}`, { token, headers: { 'If-Match': '"1", "2"' } }))).toBe(204);
+  // What is not there is not there, whatever was asked of it (RFC 9110 §13.2.1).
+  expect(outcome(await ask(`DELETE ${path}`, stale))).toBe('not_found');
+  const ada = await person();
+  const reset = async (tag: string) =>
+    outcome(
+      await ask(`POST /v1/users/${ada}/reset-password`, {
+        token,
+        headers: { 'If-Match': tag },
+        body: { password: 'correct horse battery staple' },
+      }),
+    );
+  expect(await reset('"9"')).toBe('precondition_failed');
+  expect(new Set(await Promise.all([reset('"1"'), reset('"1"')]))).toEqual(new Set([200, 'precondition_failed']));
+  expect(await reset('*')).toBe(200);
+});
+
+test('a condition on what has no versions is refused, and not passed over', async () => {
+  const made = await ask('POST /v1/groups', {
+    token,
+    headers: { 'If-None-Match': '*' },
+    body: { metadata: { name: 'Ops' }, spec: {} },
+  });
+  expect(outcome(made)).toBe('bad_request');
+  expect(names(await ask('GET /v1/groups', { token }))).toEqual([]);
 });
 
 test('a change to what is there already is none', async () => {
@@ -229,6 +319,9 @@ test('a program asks by the declaration, and gets what it says', async () => {
   const body = { metadata: { resourceVersion }, spec: { description: 'on call' } };
   expect((await client.call(groups.patch, { params, body })).spec.description).toBe('on call');
   await expect(client.call(groups.patch, { params, body })).rejects.toMatchObject({ status: 409, code: 'conflict' });
+  const headers = { 'if-match': etagOf(resourceVersion) };
+  const seen = client.call(groups.patch, { params, headers, body: { spec: { description: 'off' } } });
+  await expect(seen).rejects.toMatchObject({ status: 412, code: 'precondition_failed' });
   expect(await client.call(groups.list, { query: { fields: 'metadata.name' } })).toEqual({
     items: [{ id: made.id, metadata: { name: 'Ops' } }],
     continue: null,

@@ -16,7 +16,7 @@ test('while a key is being rotated both are published, the one that signs first,
     CLUSTER_ID_KEY: 'A'.repeat(43),
     SECRETS_KEYS: JSON.stringify([{ id: 'a', key: 'A'.repeat(43) }]),
   });
-  const published = await handleGetKeys({ params: {}, query: {}, body: {} }, { config } as Deps, null);
+  const published = await handleGetKeys({ params: {}, query: {}, headers: {}, body: {} }, { config } as Deps, null);
   expect(published.keys.map(({ kid }) => kid)).toEqual(['new', 'old']);
   for (const key of published.keys)
     expect(Object.keys(key).toSorted()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x']);

@@ -37,14 +37,13 @@ export const userRoutes: Route[] = mount(
       return added ? id : null;
     },
     actions: {
-      async 'reset-password'({ id, name }, { password }, deps, caller) {
+      async 'reset-password'({ id, name }, { password }, deps, caller, seen) {
         // A stolen token would otherwise take the account for good, without the old password.
         if (id === caller.principal.user) {
           throw new OutriderError('forbidden', 'change your own password with the old one: PATCH /v1/me/password');
         }
         checkNewPassword('password', password, name);
-        const outcome = await resetUserPassword(deps, { id, passwordHash: hashPassword(password) });
-        if (outcome === 'stale') throw new OutriderError('not_found', 'the person is gone, or is being removed');
+        return await resetUserPassword(deps, { id, passwordHash: hashPassword(password), seen });
       },
     },
   },

@@ -5,6 +5,7 @@ import type { Commit } from '../rights/access.ts';
 /** A resource as a store knows it. Moments: epoch seconds. */
 export interface Stored<Spec = unknown, Status = unknown> {
   readonly id: string;
+  /** Empty where its kind has no names. */
   readonly name: string;
   readonly generation: number;
   readonly resourceVersion: number;
@@ -12,6 +13,8 @@ export interface Stored<Spec = unknown, Status = unknown> {
   readonly finalizers: readonly string[];
   /** When its deletion began; null: it is not being deleted. */
   readonly deletedAt: number | null;
+  /** What its kind's metadata have beside these. */
+  readonly metadata?: Readonly<Record<string, string>>;
   readonly spec: Spec;
   readonly status: Status;
   readonly conditions: readonly z.input<typeof Condition>[];

@@ -140,10 +140,10 @@ export async function removeUser(writing: Writing, before: Stored): Promise<Outc
   return await write(writing, before, statement);
 }
 
-/** Gives a person a one-time password, and ends every token that they have. `stale`: they are gone, or are being removed. */
+/** Gives a person a one-time password, and ends every token that they have. `stale`: they are gone, are being removed, or are not of the version `seen`, if one is named. */
 export async function resetUserPassword(
   { db, commit, now }: Writing,
-  { id, passwordHash }: { id: string; passwordHash: string },
+  { id, passwordHash, seen }: { id: string; passwordHash: string; seen: number | null },
 ): Promise<'done' | 'stale'> {
   const [updated] = await commit([
     db
@@ -151,9 +151,9 @@ export async function resetUserPassword(
         `UPDATE users SET password_hash = ?3, password_changed_at = ?2, ${END_TOKENS},
            active_changed_at = CASE WHEN password_pending = 0 THEN ?2 ELSE active_changed_at END, password_pending = 1,
            resource_version = resource_version + 1
-         WHERE id = ?1 AND deleted_at IS NULL`,
+         WHERE id = ?1 AND deleted_at IS NULL AND resource_version = coalesce(?4, resource_version)`,
       )
-      .bind(id, now, passwordHash),
+      .bind(id, now, passwordHash, seen),
     revokeLostRegistrationTokens(db, id, now),
     ...touch(db, { user: id }),
   ]);
