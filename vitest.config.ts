@@ -46,7 +46,7 @@ export default defineConfig({
     projects: [
       {
         // Beside the file that is tested: pure logic, no socket, no process.
-        test: { ...common, name: 'unit', include: ['{schema,workers,agent,cli,scripts,test/bench}/**/*.test.ts'] },
+        test: { ...common, name: 'unit', include: ['{schema,ldap,workers,agent,cli,scripts,test/bench}/**/*.test.ts'] },
       },
       {
         // What both ends of the tunnel must agree on, in Node …

@@ -61,7 +61,7 @@ const AGENT: BundlePolicy = {
     hono: 'two plain endpoints need no router',
     '@kubernetes/client-node': 'five calls do not need its 14 MiB resident (schema/decisions/0009-agent-memory.md)',
   },
-  folders: ['agent', 'schema'],
+  folders: ['agent', 'ldap', 'schema'],
   supplied: (module) => isBuiltin(module) || NATIVE_EXTRAS.has(module),
   // It is resident on every cluster. One `import { z }` instead of `import * as z` brings all of zod and its languages, 350 kB and 8 MiB resident.
   maxBytes: 1_100_000,

@@ -19,6 +19,10 @@ const CASES: readonly (readonly [string, string, string | undefined])[] = [
   ['schema/f.ts', `import type { X } from 'ws'; export type Y = X`, 'schema is the contract'],
   ['schema/g.ts', `export const x = await import('ws')`, 'schema is the contract'],
 
+  ['ldap/a.ts', `import '#agent/main.ts'`, 'gives it the connection'],
+  ['ldap/b.ts', `import 'cloudflare:sockets'`, 'gives it the connection'],
+  ['ldap/c.ts', `import 'ldapts'; import '#schema/x.ts'; import './x.ts'`, undefined],
+
   ['workers/http/a.ts', `import '#agent/main.ts'`, 'meet in schema'],
   ['workers/http/b.ts', `import '../../agent/main.ts'`, 'import by #alias'],
   ['workers/http/c.ts', `import '#scripts/x.ts'`, 'scripts build and run'],

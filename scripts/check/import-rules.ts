@@ -16,7 +16,7 @@ export interface ImportRule {
   readonly refuse: readonly Refusal[];
 }
 
-const ROOTS = ['schema', 'workers', 'agent', 'cli', 'scripts', 'test'] as const;
+const ROOTS = ['schema', 'ldap', 'workers', 'agent', 'cli', 'scripts', 'test'] as const;
 type Root = (typeof ROOTS)[number];
 
 const regex = (text: string, why: string): Refusal => ({ match: { regex: text }, why });
@@ -131,6 +131,16 @@ export const importRules: readonly ImportRule[] = [
       {
         match: { group: ['**', '!zod', '!./**', '!../**', '!\\#schema/**'] },
         why: 'schema is the contract of both ends: it imports nothing of ours, no node:, no cloudflare:, no framework, only zod.',
+      },
+    ],
+  },
+  {
+    files: ['ldap/**'],
+    refuse: [
+      ...everywhere,
+      {
+        match: { group: ['**', '!ldapts', '!node:net', '!node:stream', '!./**', '!../**', '!\\#schema/**'] },
+        why: 'ldap is how both ends speak to a directory: whoever runs it gives it the connection. It imports schema and ldapts.',
       },
     ],
   },

@@ -62,10 +62,13 @@ describe.each([
 });
 
 describe('The agent', () => {
-  const found = readdirSync(join(ROOT, 'agent'), { recursive: true, encoding: 'utf8' })
+  const found = ['agent', 'ldap']
+    .flatMap((folder) =>
+      readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)),
+    )
     .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
     .flatMap((file) =>
-      [...read(join('agent', file)).matchAll(/^(?:export )?const (MAX_[A-Z_]+|[A-Z_]+_BYTES) = ([\d_ *]+);$/gm)].map(
+      [...read(file).matchAll(/^(?:export )?const (MAX_[A-Z_]+|[A-Z_]+_BYTES) = ([\d_ *]+);$/gm)].map(
         ([, name = '', source = '']) => ({ file, name, source }),
       ),
     );

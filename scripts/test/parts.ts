@@ -8,7 +8,7 @@ export type Project = Exclude<Part, 'check'>;
 
 /** Where the tests of a project lie. */
 export const FOLDERS = {
-  unit: ['schema', 'workers', 'agent', 'cli', 'scripts'],
+  unit: ['schema', 'ldap', 'workers', 'agent', 'cli', 'scripts'],
   conformance: ['test/conformance'],
   'conformance-workerd': ['test/conformance'],
   simulation: ['test/simulation'],

@@ -21,8 +21,8 @@ export function responders(log: Logger): ReadonlyMap<string, Responder> {
 const directoryResponder =
   (log: Logger): Responder =>
   async (question, signal) => {
-    const { answerDirectory, readQuestion } = await import('../../directory/answer.ts');
+    const { askFromHere, readQuestion } = await import('../../directory/answer.ts');
     const read = readQuestion(question);
     if (read === null) throw new BadQuestion();
-    return await answerDirectory(read, signal, log);
+    return await askFromHere(read, signal, log);
   };

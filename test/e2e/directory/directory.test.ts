@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { answerDirectory } from '#agent/directory/answer.ts';
+import { askFromHere } from '#agent/directory/answer.ts';
 import { createLogger } from '#agent/log.ts';
 import { testDirectory } from '#schema/api/providers/directory.ts';
 import type { DirectoryConfig } from '#schema/directory/config.ts';
@@ -219,7 +219,7 @@ describe('a provider over it', () => {
   const quiet = createLogger('error', () => undefined);
   // What the agent runs, without the way there: the endpoint above asks nothing but these two.
   const provider = (changes: Partial<DirectoryConfig> = {}): DirectoryProvider =>
-    directoryProvider('activedirectory', domain.config(changes), (question) => answerDirectory(question, never, quiet));
+    directoryProvider('activedirectory', domain.config(changes), (question) => askFromHere(question, never, quiet));
   const eve = { cn: 'Eve', login: 'eve', password: newPassword(), displayName: 'Eve *)(' };
   let eveDn: string;
   let group: string;

@@ -1,9 +1,10 @@
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { answerDirectory } from '#agent/directory/answer.ts';
-import { named } from '#agent/directory/filters.ts';
-import { DirectorySession } from '#agent/directory/session.ts';
+import { askFromHere } from '#agent/directory/answer.ts';
+import { connectDirectory } from '#agent/directory/connection.ts';
+import { named } from '#ldap/filters.ts';
+import { DirectorySession } from '#ldap/session.ts';
 import type { DirectoryConfig } from '#schema/directory/config.ts';
 import type { DirectoryAnswer } from '#schema/directory/questions.ts';
 import { entry, FakeDirectory, message, Op, result } from '../../support/fakes/directory.ts';
@@ -32,7 +33,7 @@ afterEach(() => directory.stop());
 
 const never = new AbortController().signal;
 const signIn = async (config: DirectoryConfig = directory.config(), signal = never): Promise<DirectoryAnswer> =>
-  await answerDirectory({ ask: 'signIn', directory: config, name: 'ada', password: 'ada-secret' }, signal, log);
+  await askFromHere({ ask: 'signIn', directory: config, name: 'ada', password: 'ada-secret' }, signal, log);
 
 const NOBODY = { is: 'person', person: null };
 const ADA = {
@@ -99,7 +100,10 @@ describe('a directory that takes every password', () => {
 
 describe('attack:', () => {
   test('a connection that is lost is not made anew: nothing is asked as nobody, and no password goes over it', async () => {
-    const session = await DirectorySession.open(directory.config(), '127.0.0.1', never);
+    const session = await DirectorySession.open(directory.config(), '127.0.0.1', {
+      dial: connectDirectory,
+      signal: never,
+    });
     directory.hangUp();
     await directory.until(() => directory.open === 0);
     // The client hears of it a turn later.

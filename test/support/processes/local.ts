@@ -43,7 +43,8 @@ export class Scratch {
       await cp(join(PROJECT, part), join(path, part), { recursive: true });
     }
     await cp(FIXTURE, path, { recursive: true });
-    for (const part of ['node_modules', 'schema', 'agent']) await symlink(join(PROJECT, part), join(path, part));
+    for (const part of ['node_modules', 'schema', 'ldap', 'agent'])
+      await symlink(join(PROJECT, part), join(path, part));
     return path;
   }
 

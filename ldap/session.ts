@@ -1,9 +1,8 @@
-import type { TLSSocket } from 'node:tls';
 import { Client, type Entry, type Filter } from 'ldapts';
 import type { DirectoryConfig } from '#schema/directory/config.ts';
-import { connectDirectory } from './connection.ts';
 import { ATTRIBUTES, BINARY } from './entries.ts';
 import { DirectoryFailure, failureOf, resultCode, ResultCode } from './failure.ts';
+import type { Dial, DirectorySocket } from './socket.ts';
 
 /** One operation, ms. A chain of memberships takes a large domain a second. */
 const OPERATION_MS = 8_000;
@@ -25,12 +24,12 @@ const REFUSALS = new Set<number | null>([
 export class DirectorySession {
   readonly config: DirectoryConfig;
   readonly server: string;
-  readonly #socket: TLSSocket;
+  readonly #socket: DirectorySocket;
   readonly #client: Client;
   readonly #signal: AbortSignal;
   readonly #stop = (): void => void this.#socket.destroy();
 
-  private constructor(config: DirectoryConfig, server: string, socket: TLSSocket, signal: AbortSignal) {
+  private constructor(config: DirectoryConfig, server: string, socket: DirectorySocket, signal: AbortSignal) {
     this.config = config;
     this.server = server;
     this.#socket = socket;
@@ -46,9 +45,13 @@ export class DirectorySession {
     if (signal.aborted) this.#stop();
   }
 
-  /** @param signal ends the connection, and whatever is under way on it. */
-  static async open(config: DirectoryConfig, server: string, signal: AbortSignal): Promise<DirectorySession> {
-    const session = new DirectorySession(config, server, await connectDirectory(server, config, signal), signal);
+  /** @param means.signal ends the connection, and whatever is under way on it. */
+  static async open(
+    config: DirectoryConfig,
+    server: string,
+    { dial, signal }: { readonly dial: Dial; readonly signal: AbortSignal },
+  ): Promise<DirectorySession> {
+    const session = new DirectorySession(config, server, await dial(server, config, signal), signal);
     try {
       await session.#bindAsSearcher();
       return session;
@@ -128,7 +131,7 @@ export class DirectorySession {
  * The LDAP library dials anew when its connection is lost, and would then go on as nobody, and without TLS. It is given the one connection that was made for it, with a count of what
  * comes, and no other.
  */
-function givenOnce(socket: TLSSocket): () => TLSSocket {
+function givenOnce(socket: DirectorySocket): () => DirectorySocket {
   let given = false;
   let received = 0;
   return () => {
