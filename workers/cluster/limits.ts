@@ -54,6 +54,18 @@ export const MAX_CLIENT_MESSAGE_BYTES = 4 * 1024 * 1024;
  */
 export const ANSWER_MS = 5_000;
 
+/**
+ * How much of a request is taken and thrown away before an error that came early goes out, octets. An API server takes 3 MiB of a request (Kubernetes `apiserver/pkg/server/config.go`, `MaxRequestBodyBytes`);
+ * whoever sends several times as much by mistake still reads why it was refused.
+ */
+export const EARLY_ANSWER_BYTES = 16 * 1024 * 1024;
+
+/** How long such an answer waits, ms: a line that carries two megabytes a second brings all of that. */
+export const EARLY_ANSWER_MS = 10_000;
+
+/** Such answers at once in one isolate; each holds a buffer of 64 KiB. Past it they go out at once, and may be lost. */
+export const MAX_EARLY_ANSWERS = 128;
+
 /** How often a tunnel's silence is judged at most, ms: reading the platform's timestamp on each request would cost more than it tells. */
 export const SILENCE_CHECK_MS = 1_000;
 

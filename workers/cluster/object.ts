@@ -20,6 +20,7 @@ import { recordConnection } from '../store/clusters.ts';
 import { Access } from './access.ts';
 import { AuditBuffer } from './audit.ts';
 import { readAgent, readCaller } from './request/caller.ts';
+import { Content } from './request/content.ts';
 import { ADDRESS_HEADER, AUDIT_ID_HEADER, REQUEST_ID_HEADER, requestFields } from './request/fields.ts';
 import { CANCEL_RATE, DIAL_RATE, MAX_CALLS } from './limits.ts';
 import { LiveRequests } from './live.ts';
@@ -86,6 +87,13 @@ export class Cluster extends DurableObject<Env> {
   }
 
   override async fetch(request: Request): Promise<Response> {
+    const content = Content.of(request);
+    const response = await this.#answer(request, content);
+    await content?.answered(response.status);
+    return response;
+  }
+
+  async #answer(request: Request, content: Content | null): Promise<Response> {
     const requestId = request.headers.get(REQUEST_ID_HEADER) ?? '';
     const dial = isDial(request.url);
     try {
@@ -98,7 +106,11 @@ export class Cluster extends DurableObject<Env> {
         return this.#sockets.accept(agent);
       }
       const principal = readCaller(request.headers);
-      return await this.#counted(request, principal, async () => await this.#proxy(request, principal, requestId));
+      return await this.#counted(
+        request,
+        principal,
+        async () => await this.#proxy(request, content, principal, requestId),
+      );
     } catch (error) {
       if (!(error instanceof OutriderError)) log('error', 'request failed', { requestId, error: describeError(error) });
       // Agents read problems (RFC 9457), kubectl reads a Status.
@@ -229,7 +241,7 @@ export class Cluster extends DurableObject<Env> {
     }
   }
 
-  async #proxy(request: Request, principal: Principal, requestId: string): Promise<Response> {
+  async #proxy(request: Request, content: Content | null, principal: Principal, requestId: string): Promise<Response> {
     const { method, headers, signal } = request;
     const { cluster, target } = proxyUrl(request.url);
     this.#isFor(cluster);
@@ -239,7 +251,7 @@ export class Cluster extends DurableObject<Env> {
     const identity = await this.#access.authorize(principal, facts);
     const head = requestHead({ method, target, fields: requestFields(headers, identity) });
     const live = this.#live.begin({ principal, facts, identity });
-    const outbound = { method, head, body: request.body, signal, requestId, live };
+    const outbound = { method, head, content, signal, requestId, live };
     const serve = async (): Promise<Response> => {
       if (!upgrade) return await serveHttp(this.#sockets.pool, outbound);
       const offered = headers.get('sec-websocket-protocol')?.split(',') ?? [];

@@ -6,6 +6,7 @@ import { keepWindow } from '../audit/window.ts';
 import type { Deps } from '../api/handler.ts';
 import { noteUse } from '../authn/use.ts';
 import type { Cluster } from '../cluster/object.ts';
+import { Content } from '../cluster/request/content.ts';
 import { clusterObject, newClusterId } from '../cluster/stub.ts';
 import { CONNECT_PATH, pathOf } from '../cluster/request/target.ts';
 import { dialTunnel } from '../connect/tunnel.ts';
@@ -23,8 +24,16 @@ const REQUEST_ID_LENGTH = 16;
 
 const app = createApp();
 
-/** Every request of the plane. `/k8s` and tunnels go their own way first: nothing of the management API is in the way of kubectl. */
+/** Every request of the plane. */
 export async function serve(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
+  const response = await answer(request, env, context);
+  // Where nobody has begun to read, nobody will: what was handed on is dealt with there.
+  if (response.status >= 400 && !request.bodyUsed) await Content.of(request)?.answered(response.status);
+  return response;
+}
+
+/** `/k8s` and tunnels go their own way first: nothing of the management API is in the way of kubectl. */
+async function answer(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
   const requestId = randomBase32(REQUEST_ID_LENGTH);
   const pathname = pathOf(request.url);
   const forKubectl = pathname.startsWith('/k8s/');

@@ -1,6 +1,7 @@
 import { vi } from 'vitest';
 import { CLOSE_CODE_BASE, ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { PLANE_LIMITS, type SessionLimits } from '#schema/protocol/limits.ts';
+import { Content } from '#workers/cluster/request/content.ts';
 import { serveHttp } from '#workers/cluster/streams/http.ts';
 import type { Pool } from '#workers/cluster/tunnels/pool.ts';
 import { Counters } from '#workers/cluster/metrics/counters.ts';
@@ -133,7 +134,7 @@ export class PlaneLife implements Life {
     const outbound = {
       method: dice.pick(['GET', 'GET', 'HEAD', 'PUT'] as const),
       head: requestHead(dice),
-      body: body as ReadableStream<Uint8Array> | null,
+      content: body === null ? null : new Content(body as ReadableStream<Uint8Array>),
       signal: client.signal,
       requestId: 'r',
       live: { watch: () => () => undefined },

@@ -1,3 +1,4 @@
+import { Content } from '#workers/cluster/request/content.ts';
 import { Spill } from '#workers/cluster/streams/spill.ts';
 import { serveHttp, type Outbound } from '#workers/cluster/streams/http.ts';
 import { serveUpgrade } from '#workers/cluster/streams/upgrade.ts';
@@ -19,7 +20,10 @@ export type Reach =
   | 'hanging';
 
 /** A request as the client sends it. */
-export type Inbound = Pick<Outbound, 'method' | 'head' | 'body' | 'signal'> & { upgrade: boolean };
+export type Inbound = Pick<Outbound, 'method' | 'head' | 'signal'> & {
+  body: ReadableStream<Uint8Array> | null;
+  upgrade: boolean;
+};
 
 /** Who dials: nothing of it is checked here. */
 const AGENT = { cluster: 'c-gsimulatedsimulated', publicKey: 'a'.repeat(43), generation: 0 };
@@ -228,15 +232,24 @@ export class Plane {
     const { life } = this;
     this.#clock.domain = life.domain;
     const facts = { method: inbound.method, target: '/', upgrade: inbound.upgrade };
+    const content = inbound.body === null ? null : new Content(inbound.body);
     const outbound = {
       ...inbound,
+      content,
       requestId: 'r',
       live: life.live.begin({ principal: CALLER, facts, identity: IDENTITY }),
     };
-    const response = inbound.upgrade
-      ? await serveUpgrade(life.sockets.pool, { ...outbound, protocols: [] }, life.spill)
-      : await serveHttp(life.sockets.pool, outbound);
-    return response as unknown as PlaneResponse;
+    let status = 500;
+    try {
+      const response = inbound.upgrade
+        ? await serveUpgrade(life.sockets.pool, { ...outbound, protocols: [] }, life.spill)
+        : await serveHttp(life.sockets.pool, outbound);
+      ({ status } = response);
+      return response as unknown as PlaneResponse;
+    } finally {
+      // The answer is judged as of now, though an error would wait for the rest of the request.
+      void content?.answered(status);
+    }
   }
 
   /** The object's memory is lost; the sockets of agents stay. */

@@ -2,9 +2,10 @@ import { OutriderError } from '#schema/errors.ts';
 import { codeName, ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { StreamKind } from '#schema/protocol/codec/frame.ts';
 import { decodeResponseHead, type ResponseHead } from '#schema/protocol/codec/head.ts';
-import { MAX_DATA_BYTES, MAX_VIEW_RATIO } from '#schema/protocol/limits.ts';
+import { MAX_VIEW_RATIO } from '#schema/protocol/limits.ts';
 import type { Stream } from '#schema/protocol/flow/stream.ts';
 import type { LiveRequest } from '../live.ts';
+import type { Content } from '../request/content.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { dispatch, mayRedispatch, StreamReset, type Exchange } from './dispatch.ts';
 import { contentLength, hasNoContent, responseHeaders, type ResponseFields } from './response.ts';
@@ -16,7 +17,7 @@ const RESOLVED = Promise.resolve();
 export interface Outbound {
   method: string;
   head: Uint8Array;
-  body: ReadableStream<Uint8Array> | null;
+  content: Content | null;
   /** Aborts when the client goes away. */
   signal: AbortSignal;
   requestId: string;
@@ -29,18 +30,18 @@ export async function serveHttp(pool: Pool, outbound: Outbound): Promise<Respons
   try {
     return await exchangeOnce(pool, outbound);
   } catch (error) {
-    if (outbound.body !== null || !mayRedispatch(error)) throw error;
+    if (outbound.content !== null || !mayRedispatch(error)) throw error;
     return await exchangeOnce(pool, outbound);
   }
 }
 
 async function exchangeOnce(pool: Pool, outbound: Outbound): Promise<Response> {
   const exchange = new HttpExchange(outbound);
-  const { head, body, signal } = outbound;
+  const { head, content, signal } = outbound;
   const stream = await exchange.dispatched(
-    dispatch(pool, exchange, { kind: StreamKind.HTTP, head, fin: body === null, signal }),
+    dispatch(pool, exchange, { kind: StreamKind.HTTP, head, fin: content === null, signal }),
   );
-  if (body !== null) void exchange.pump(body, stream);
+  if (content !== null) void content.sentBy(async () => await exchange.pump(content, stream));
   return await exchange.response;
 }
 
@@ -126,6 +127,7 @@ export class HttpExchange implements Exchange {
   onEnd(): void {
     this.#ended = true;
     if (this.#responded) this.#settle();
+    else this.#writable?.();
     void this.#write();
   }
 
@@ -145,26 +147,28 @@ export class HttpExchange implements Exchange {
     this.#fail(new OutriderError('upstream_lost', reason));
   }
 
-  /** Sends the request's content as fast as the tunnel takes it. */
-  async pump(body: ReadableStream<Uint8Array>, stream: Stream): Promise<void> {
-    // By default the platform gives 4 KiB at a time, each a promise.
-    const reader = body.getReader({ mode: 'byob' });
+  /** Sends the request's content as fast as the tunnel takes it, for as long as it is wanted. */
+  async pump(content: Content, stream: Stream): Promise<void> {
     try {
-      for (;;) {
-        const { done, value } = await reader.read(new Uint8Array(MAX_DATA_BYTES));
-        if (stream.done) break;
-        if (done || value === undefined) {
+      while (!this.#unwanted(stream)) {
+        const piece = await content.read();
+        if (piece === null) {
           stream.end();
           return;
         }
-        if (!stream.write(compact(value))) await new Promise<void>((resolve) => (this.#writable = resolve));
+        if (!stream.write(compact(piece))) await new Promise<void>((resolve) => (this.#writable = resolve));
       }
-      await reader.cancel('the response is complete');
+      stream.reset(ProtocolCode.CANCELLED, 'the response is complete');
     } catch {
       // The client went away in the middle of its request: what was sent of it must not count as whole.
       stream.reset(ProtocolCode.CANCELLED, 'the client went away');
       this.#fail(new OutriderError('bad_request', 'the request was not complete'));
     }
+  }
+
+  /** A refusal is complete, so the rest of what it refuses need not go through the tunnel; or the stream is gone. */
+  #unwanted(stream: Stream): boolean {
+    return stream.done || (this.#ended && this.#head !== null && this.#head.status >= 400);
   }
 
   /** What a header or a status holds is the cluster's word; the platform's classes are the last to judge it. */
