@@ -6,7 +6,8 @@ import { EXITS, oneLine } from './exits.ts';
 import type { Io } from './io.ts';
 import { isExcepted } from './plane/proxy.ts';
 import { refusalOf, unreachable } from './plane/failures.ts';
-import { program, run } from './run.ts';
+import { wordsOf } from './commands/options.ts';
+import { commandsOf, program, run } from './run.ts';
 import { isWithoutBrowser } from './signin/browser.ts';
 import { parseServer } from './state/servers.ts';
 
@@ -27,10 +28,8 @@ async function called(...words: string[]): Promise<{ code: number; out: string; 
   return { code: await run(io, words), out, err };
 }
 
-const commands = (command: Command): Command[] => [command, ...command.commands.flatMap(commands)];
-const all = commands(program({} as Io)).filter((command) => command.name() !== '__complete');
-const pathOf = (command: Command): string[] =>
-  command.parent === null ? [] : [...pathOf(command.parent), command.name()];
+const all = commandsOf(program({} as Io)).filter((command) => command.name() !== '__complete');
+const pathOf = (command: Command): string[] => wordsOf(command).slice(1);
 
 describe('help', () => {
   test.each(all.map((command) => [pathOf(command).join(' '), command] as const))(
@@ -42,6 +41,16 @@ describe('help', () => {
       if (command.commands.length === 0) expect(out).toContain('Examples:\n  ');
     },
   );
+
+  test('of a command may be asked for by its words, and of one that is not there says so', async () => {
+    const { out } = await called('clusters', 'get', '--help');
+    expect(await called('help', 'clusters', 'get')).toEqual({ code: 0, out, err: '' });
+    expect(await called('help', 'clusters', 'gte')).toEqual({
+      code: 2,
+      out: '',
+      err: 'outrider: there is no command outrider clusters gte (see outrider clusters --help)\n',
+    });
+  });
 
   test('lists every exit code', async () => {
     const { out } = await called('--help');
@@ -71,6 +80,7 @@ describe('a call that is wrong is one line on standard error, and 2', () => {
     [['clusters', 'gett'], '(Did you mean get?)'],
     [['clusters', 'list', '--sever', 'x'], '(Did you mean --server?)'],
     [['clusters', 'list', '-o', 'xml'], 'table, wide, json, yaml, name'],
+    [['users', 'made-up'], "unknown command 'made-up' (see outrider users --help)"],
     [['clusters', 'get'], "missing required argument 'cluster'"],
     [['tokens', 'create', '--ttl', '30'], 'such as 30d'],
     [['kubeconfig', 'add'], 'name a cluster, or say --all'],
@@ -163,18 +173,39 @@ describe('what an answer means', () => {
   test.each(['DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'])(
     '%s is an unknown authority: bring the CA (CVE-2025-67601)',
     (code) => {
-      const failure = unreachable('https://p', Object.assign(new Error('x'), { code }), false);
+      const failure = unreachable('https://p', Object.assign(new Error('x'), { code }), { hasCa: false });
       expect(failure).toMatchObject({ exit: 'untrusted', message: expect.stringContaining('--ca-file') });
     },
   );
 
-  test('everything else is a plane that is not reached', () => {
-    expect(
-      unreachable('https://p', Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }), false),
-    ).toMatchObject({
-      exit: 'unreachable',
-      message: 'cannot reach https://p: connect ECONNREFUSED',
-    });
+  test.each([
+    [
+      'ECONNREFUSED',
+      'cannot reach https://p: nothing listens there: are the address and the port right? (ECONNREFUSED)',
+    ],
+    [
+      'ENOTFOUND',
+      'cannot reach https://p: nobody knows that name: is the address right, and is there a network? (ENOTFOUND)',
+    ],
+    ['EODD', 'cannot reach https://p: x'],
+  ])('%s is a plane that is not reached', (code, message) => {
+    const failure = unreachable('https://p', Object.assign(new Error('x'), { code }), { hasCa: false });
+    expect(failure).toMatchObject({ exit: 'unreachable', message });
+  });
+
+  test('a port that speaks no TLS is said to be one, without what OpenSSL says', () => {
+    const said =
+      'write EPROTO 400D:error:0A00010B:SSL routines:tls_validate_record_header:wrong version number:../deps';
+    const { message } = unreachable('https://p', Object.assign(new Error(said), { code: 'EPROTO' }), { hasCa: false });
+    expect(message).toBe(
+      'cannot reach https://p: what answers there does not speak TLS: are the address and the port right?',
+    );
+  });
+
+  test('of a token that did not come from a sign-in, nobody is told to sign in', () => {
+    expect(refusalOf('https://p', refused(401, 'unauthenticated'), 'OUTRIDER_TOKEN has ended').message).toBe(
+      'OUTRIDER_TOKEN has ended (the plane says: why�[2J)',
+    );
   });
 });
 

@@ -1,14 +1,15 @@
 import { Command, CommanderError } from 'commander';
-import { addClusters } from './commands/clusters.ts';
+import { addClusters } from './commands/clusters/clusters.ts';
 import { addCompletion } from './completion/completion.ts';
-import { addKubeconfig } from './commands/kubeconfig.ts';
-import { addLogin } from './commands/login.ts';
-import { addLogout, addWhoAmI } from './commands/logout.ts';
-import { withExamples } from './commands/options.ts';
-import { addServers } from './commands/servers.ts';
-import { addToken } from './commands/token.ts';
-import { addTokens } from './commands/tokens.ts';
-import { addUsers } from './commands/users.ts';
+import { addKubeconfig } from './commands/clusters/kubeconfig.ts';
+import { addLogin } from './commands/account/login.ts';
+import { addLogout, addWhoAmI } from './commands/account/logout.ts';
+import { withExamples, wordsOf } from './commands/options.ts';
+import { addServers } from './commands/account/servers.ts';
+import { addToken } from './commands/account/token.ts';
+import { addTokens } from './commands/account/tokens.ts';
+import { addGroups } from './commands/people/groups.ts';
+import { addUsers } from './commands/people/users.ts';
 import { EXITS, type Exit, Failure, oneLine, reasonOf } from './exits.ts';
 import type { Io } from './io.ts';
 import { CLI_VERSION } from './version.ts';
@@ -24,12 +25,11 @@ export function program(io: Io): Command {
     .description('Reach Kubernetes clusters through an Outrider plane.')
     .version(CLI_VERSION, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
-    .helpCommand('help [command]', 'print help for a command')
+    .helpCommand(false)
     .configureHelp({ showGlobalOptions: false })
     .configureOutput({
       writeOut: io.out,
       writeErr: (text) => io.ask(text),
-      outputError: (text) => io.say(`outrider: ${usage(text)}`),
     })
     .exitOverride();
   for (const add of [
@@ -40,11 +40,16 @@ export function program(io: Io): Command {
     addKubeconfig,
     addToken,
     addUsers,
+    addGroups,
     addTokens,
     addServers,
     addCompletion,
+    addHelp,
   ]) {
     add(root, io);
+  }
+  for (const command of commandsOf(root)) {
+    command.configureOutput({ outputError: (text) => io.say(`outrider: ${usage(text, wordsOf(command))}`) });
   }
   withExamples(
     root,
@@ -69,8 +74,34 @@ export async function run(io: Io, words: readonly string[]): Promise<number> {
   }
 }
 
+/** `help clusters get` is `clusters get --help`: Commander's own looks no further than one word. */
+function addHelp(root: Command): void {
+  const command = root
+    .command('help')
+    .description('print help for a command')
+    .argument('[command...]', 'its words')
+    .action((words: string[]) => {
+      let found = root;
+      for (const word of words) {
+        const next = found.commands.find((one) => one.name() === word || one.aliases().includes(word));
+        if (next === undefined) {
+          throw new Failure(
+            'usage',
+            `there is no command ${[...wordsOf(found), word].join(' ')} (see ${wordsOf(found).join(' ')} --help)`,
+          );
+        }
+        found = next;
+      }
+      found.outputHelp();
+    });
+  withExamples(command, 'outrider help clusters import');
+}
+
+/** A command and all below it. */
+export const commandsOf = (command: Command): Command[] => [command, ...command.commands.flatMap(commandsOf)];
+
 /** `error: unknown command 'lgoin'\n(Did you mean login?)` as one line that says what to do. */
-function usage(text: string): string {
+function usage(text: string, words: readonly string[]): string {
   const line = oneLine(text).replace(/^error: /, '');
-  return line.includes('(Did you mean') ? line : `${line.replace(/\.$/, '')} (see outrider --help)`;
+  return line.includes('(Did you mean') ? line : `${line.replace(/\.$/, '')} (see ${words.join(' ')} --help)`;
 }

@@ -54,18 +54,23 @@ export async function findPlace(io: Io, options: ServerOptions): Promise<Place> 
 export async function openSession(io: Io, options: ServerOptions, timeoutMs?: number): Promise<Session> {
   const place = await findPlace(io, options);
   const given = variable(io.env, 'OUTRIDER_TOKEN');
-  const withToken = (token: string, fromEnvironment: boolean): Session => ({
+  const withToken = (token: string, tokenHint?: string): Session => ({
     ...place,
     token,
-    api: planeApi(io, { ...place, token }, timeoutMs),
-    fromEnvironment,
+    api: planeApi(io, { ...place, token }, { timeoutMs, tokenHint }),
+    fromEnvironment: given !== undefined,
   });
-  if (given !== undefined) return withToken(checkToken(given, 'OUTRIDER_TOKEN'), true);
+  if (given !== undefined) {
+    return withToken(
+      checkToken(given, 'OUTRIDER_TOKEN'),
+      `OUTRIDER_TOKEN is not good at ${place.origin}, or has ended: put another there, or unset it to use your sign-in`,
+    );
+  }
   if (place.signIn === undefined) throw new Failure('not-signed-in', signInHint(place.origin));
   if (Date.parse(place.signIn.expiresAt) <= Date.now()) {
-    throw new Failure('not-signed-in', `the sign-in has ended: ${signInHint(place.origin)}`);
+    throw new Failure('not-signed-in', signInHint(place.origin, 'your sign-in has ended'));
   }
-  return withToken(place.signIn.token, false);
+  return withToken(place.signIn.token);
 }
 
 /** A token as it may stand in a header field (RFC 6750 §2.1, b64token). The message does not repeat it. */

@@ -1,12 +1,17 @@
 import type * as z from 'zod';
 import { type Cluster, getCluster, listClusters } from '#schema/api/clusters/clusters.ts';
-import { ClusterId } from '#schema/ids.ts';
+import { ClusterId, GroupId, UserId } from '#schema/ids.ts';
+import { endpointsOf } from '#schema/resources/endpoints.ts';
+import { GroupKind } from '#schema/resources/kinds/groups.ts';
 import type { Client } from '#schema/api/client.ts';
 import { UserKind } from '#schema/resources/kinds/users.ts';
 import { Failure, oneLine } from '../exits.ts';
-import type { UserRow } from '../output/kinds.ts';
+import type { GroupRow, UserRow } from '../output/kinds.ts';
 import { all, LARGE_PAGES } from '../plane/api.ts';
 import type { Session } from '../session.ts';
+
+const users = endpointsOf(UserKind);
+const groups = endpointsOf(GroupKind);
 
 type ClusterView = z.infer<typeof Cluster>;
 
@@ -37,10 +42,25 @@ export async function findClusters({ api }: Session, wanted: readonly string[]):
 export const listUsers = async (api: Client): Promise<UserRow[]> => await all(api.resources(UserKind, LARGE_PAGES));
 
 /** A person by name or id. @throws {Failure} `not-found` */
-export async function findUser({ api }: Session, word: string): Promise<UserRow> {
-  const items = await listUsers(api);
-  const found = items.find(({ id, metadata }) => id === word || metadata.name === word.toLowerCase());
-  if (found === undefined)
-    throw new Failure('not-found', `there is no user ${oneLine(word)}: \`outrider users list\` shows all`);
-  return found;
+export async function findUser(api: Client, word: string): Promise<UserRow> {
+  if (UserId.safeParse(word).success) return await api.call(users.get, { params: { user: word } });
+  return (await first(api.resources(UserKind, { name: word }))) ?? missing('user', word);
+}
+
+/** All groups that are kept at a plane. */
+export const listGroups = async (api: Client): Promise<GroupRow[]> => await all(api.resources(GroupKind, LARGE_PAGES));
+
+/** A group by name or id. @throws {Failure} `not-found` */
+export async function findGroup(api: Client, word: string): Promise<GroupRow> {
+  if (GroupId.safeParse(word).success) return await api.call(groups.get, { params: { group: word } });
+  return (await first(api.resources(GroupKind, { name: word }))) ?? missing('group', word);
+}
+
+async function first<T>(items: AsyncIterable<T>): Promise<T | undefined> {
+  for await (const item of items) return item;
+  return undefined;
+}
+
+function missing(what: 'user' | 'group', word: string): never {
+  throw new Failure('not-found', `there is no ${what} ${oneLine(word)}: \`outrider ${what}s list\` shows all`);
 }

@@ -6,16 +6,17 @@ import { parseKubeconfig } from '../kubeconfig/document.ts';
 import { ownEntries } from '../kubeconfig/entries.ts';
 import { kubeconfigFiles } from '../kubeconfig/files.ts';
 import { all, LARGE_PAGES } from '../plane/api.ts';
-import { listAllClusters, listUsers } from '../commands/find.ts';
+import { listAllClusters, listGroups, listUsers } from '../commands/find.ts';
 import { openSession } from '../session.ts';
 import { readText } from '../state/files.ts';
 import { statePaths } from '../state/paths.ts';
 import { readServers } from '../state/servers.ts';
-import { COMPLETIONS, withExamples } from '../commands/options.ts';
+import { COMPLETIONS, type Names, withExamples, wordsOf } from '../commands/options.ts';
+import { withMemory } from '../state/names.ts';
 import { SCRIPTS, SHELLS, type Shell } from './shells.ts';
 
 /** Whoever pressed Tab waits. */
-const PATIENCE_MS = 2000;
+const PATIENCE_MS = 1500;
 /** What a shell can take as a word without quotes; everything else is left to be typed. */
 const PLAIN = /^[\w@%+=:,./-]{1,256}$/;
 
@@ -45,18 +46,19 @@ export function addCompletion(root: Command, io: Io): void {
 async function complete(io: Io, root: Command, words: readonly string[]): Promise<string[]> {
   const current = words.at(-1) ?? '';
   let command = root;
-  const path: string[] = [];
+  let given = 0;
   let pending: Option | undefined;
-  for (const word of words.slice(0, -1)) {
+  // `help clusters get` names a command as `clusters get` does.
+  for (const word of words.slice(words.length > 1 && words[0] === 'help' ? 1 : 0, -1)) {
     if (pending !== undefined) pending = undefined;
     else if (word.startsWith('-')) pending = takesValue(command, word);
     else {
       const next = command.commands.find((one) => one.name() === word || one.aliases().includes(word));
-      if (next !== undefined) path.push(next.name());
+      if (next === undefined) given += 1;
       command = next ?? command;
     }
   }
-  const candidates = pending ? await valuesOf(io, pending) : await wordsOf(io, command, path.join(' '), current);
+  const candidates = pending ? await valuesOf(io, pending) : await candidatesOf(io, command, given, current);
   return candidates.filter((one) => one.startsWith(current) && PLAIN.test(one)).toSorted();
 }
 
@@ -71,7 +73,8 @@ async function valuesOf(io: Io, option: Option): Promise<readonly string[]> {
   return option.argChoices ?? [];
 }
 
-async function wordsOf(io: Io, command: Command, path: string, current: string): Promise<readonly string[]> {
+/** @param given how many arguments stand before */
+async function candidatesOf(io: Io, command: Command, given: number, current: string): Promise<readonly string[]> {
   if (current.startsWith('-')) return ['--help', ...command.options.flatMap(({ long }) => long ?? [])];
   if (command.commands.length > 0) {
     return command
@@ -79,34 +82,37 @@ async function wordsOf(io: Io, command: Command, path: string, current: string):
       .visibleCommands(command)
       .map((one) => one.name());
   }
-  const [kind] = Object.entries(COMPLETIONS).find(([, paths]) => paths.some((one) => one === path)) ?? [];
+  const places = COMPLETIONS[wordsOf(command).slice(1).join(' ')] ?? [];
+  const kind = places[given] ?? places.at(-1);
   if (kind !== undefined) return await namesOf(io, kind);
   return command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []);
 }
 
-async function namesOf(io: Io, kind: string): Promise<string[]> {
+async function namesOf(io: Io, kind: Names): Promise<readonly string[]> {
   try {
-    return (await NAMES[kind]?.(io)) ?? [];
+    return await NAMES[kind](io);
   } catch {
     return [];
   }
 }
 
-const patiently = async (io: Io): Promise<Client> => (await openSession(io, {}, PATIENCE_MS)).api;
+/** Names that the plane knows: those of now, and where it does not answer those that it knew last. */
+const asked =
+  (kind: Names, list: (api: Client) => Promise<readonly string[]>) =>
+  async (io: Io): Promise<readonly string[]> => {
+    const { api, origin, token, paths } = await openSession(io, {}, PATIENCE_MS);
+    return await withMemory(paths.cacheFolder, { origin, token, kind }, async () => await list(api));
+  };
 
-const NAMES: Readonly<Record<string, (io: Io) => Promise<string[]>>> = {
-  clusters: async (io) => {
-    const items = await listAllClusters(await patiently(io));
-    return items.map(({ metadata }) => metadata.name);
-  },
-  users: async (io) => {
-    const items = await listUsers(await patiently(io));
-    return items.map(({ metadata }) => metadata.name);
-  },
-  tokens: async (io) => {
-    const items = await all((await patiently(io)).items(listTokens, { query: LARGE_PAGES }));
-    return items.map(({ id }) => id);
-  },
+const nameOf = ({ metadata }: { metadata: { name: string } }): string => metadata.name;
+
+const NAMES: Readonly<Record<Names, (io: Io) => Promise<readonly string[]>>> = {
+  clusters: asked('clusters', async (api) => (await listAllClusters(api)).map(nameOf)),
+  users: asked('users', async (api) => (await listUsers(api)).map(nameOf)),
+  groups: asked('groups', async (api) => (await listGroups(api)).map(nameOf)),
+  tokens: asked('tokens', async (api) =>
+    (await all(api.items(listTokens, { query: LARGE_PAGES }))).map(({ id }) => id),
+  ),
   servers: async (io) => Object.keys((await readServers(statePaths(io.env).configFile)).servers),
   contexts: async (io) => {
     const texts = await Promise.all(

@@ -31,8 +31,13 @@ compdef _outrider outrider
 `,
   fish: `function __outrider_complete
   set -l words (commandline -opc) (commandline -ct)
-  outrider __complete -- $words[2..-1] 2>/dev/null
+  set -l candidates (outrider __complete -- $words[2..-1] 2>/dev/null)
+  if test (count $candidates) -gt 0
+    string join -- \\n $candidates
+  else
+    __fish_complete_path (commandline -ct)
+  end
 end
-complete -c outrider -a '(__outrider_complete)'
+complete -c outrider -f -a '(__outrider_complete)'
 `,
 };

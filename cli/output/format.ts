@@ -30,6 +30,13 @@ export function showOne<T>(io: Io, format: Format, kind: Kind<T>, item: T, now =
   showList(io, format, kind, [item], now);
 }
 
+/** Shows what was asked for by name: one as one, several as a list. */
+export function showFound<T>(io: Io, format: Format, kind: Kind<T>, items: readonly T[]): void {
+  const [only] = items;
+  if (items.length === 1 && only !== undefined) showOne(io, format, kind, only);
+  else showList(io, format, kind, items);
+}
+
 /** Writes a value as JSON or YAML, where no control character stays as it is: in JSON escaped, in YAML replaced. */
 function structured(io: Io, format: 'json' | 'yaml', value: unknown): void {
   if (format === 'yaml') return io.out(stringify(value, { lineWidth: 0 }).replaceAll(/(?!\n)\p{Cc}/gu, '�'));

@@ -2,7 +2,9 @@ import type * as z from 'zod';
 import type { whoAmI } from '#schema/api/account/auth.ts';
 import type { Cluster } from '#schema/api/clusters/clusters.ts';
 import type { Token } from '#schema/api/account/tokens.ts';
+import type { listGroupMembers, listUserGroups } from '#schema/api/people/group-members.ts';
 import type { ResourceOf } from '#schema/resources/kind.ts';
+import type { GroupKind } from '#schema/resources/kinds/groups.ts';
 import type { UserKind } from '#schema/resources/kinds/users.ts';
 import type { Cell } from './table.ts';
 
@@ -25,6 +27,9 @@ export interface Kind<T> {
 /** A cluster; with its tunnels where they were asked for. */
 export type ClusterRow = z.infer<typeof Cluster> & { readonly tunnels?: readonly { readonly state: string }[] };
 export type UserRow = z.infer<ResourceOf<typeof UserKind>>;
+export type GroupRow = z.infer<ResourceOf<typeof GroupKind>>;
+type GroupMemberRow = z.infer<(typeof listGroupMembers)['result']>['items'][number];
+type UserGroupRow = z.infer<(typeof listUserGroups)['result']>['items'][number];
 export type TokenRow = z.infer<typeof Token>;
 export type WhoAmI = z.infer<(typeof whoAmI)['result']> & { readonly server: string };
 
@@ -58,14 +63,8 @@ export const CLUSTERS: Kind<ClusterRow> = {
   ],
 };
 
-export const IMPORTS: Kind<ImportRow> = {
-  name: ({ cluster }) => CLUSTERS.name(cluster),
-  columns: [
-    { header: 'NAME', cell: ({ cluster }) => cluster.metadata.name },
-    { header: 'EXPIRES IN', cell: ({ expiresAt }, now) => left(expiresAt, now) },
-    { header: 'COMMAND', cell: ({ importCommand }) => importCommand },
-  ],
-};
+/** Shown whole, or by name: the command is no cell of a table. */
+export const IMPORTS: Kind<ImportRow> = { name: ({ cluster }) => CLUSTERS.name(cluster), columns: [] };
 
 export const USERS: Kind<UserRow> = {
   name: ({ metadata }) => `user/${metadata.name}`,
@@ -75,6 +74,7 @@ export const USERS: Kind<UserRow> = {
     { header: 'ADMINISTRATOR', cell: ({ spec }) => yes(spec.administrator) },
     { header: 'AGE', cell: ({ metadata }, now) => age(metadata.createdAt, now) },
     { header: 'ID', cell: ({ id }) => id, wide: true },
+    { header: 'PASSWORD SET', cell: ({ status }, now) => ago(status.passwordChangedAt, now), wide: true },
   ],
 };
 
@@ -88,6 +88,42 @@ export const TOKENS: Kind<TokenRow> = {
     { header: 'CLUSTER', cell: ({ cluster }) => cluster ?? 'any', wide: true },
     { header: 'READ-ONLY', cell: ({ readOnly }) => yes(readOnly), wide: true },
     { header: 'AGE', cell: ({ createdAt }, now) => age(createdAt, now), wide: true },
+    { header: 'LAST USED', cell: ({ lastUsedAt }, now) => ago(lastUsedAt, now), wide: true },
+    { header: 'FROM', cell: ({ lastUsedFrom }) => lastUsedFrom ?? '-', wide: true },
+  ],
+};
+
+/** A token that was just made, with what nobody is shown again. */
+export const NEW_TOKENS: Kind<TokenRow & { readonly token: string }> = {
+  ...TOKENS,
+  columns: [...TOKENS.columns, { header: 'TOKEN', cell: ({ token }) => token, wide: true }],
+};
+
+export const GROUPS: Kind<GroupRow> = {
+  name: ({ metadata }) => `group/${metadata.name}`,
+  columns: [
+    { header: 'NAME', cell: ({ metadata }) => metadata.name },
+    { header: 'MEMBERS', cell: ({ status }) => String(status.members) },
+    { header: 'DESCRIPTION', cell: ({ spec }) => (spec.description === '' ? '-' : spec.description) },
+    { header: 'AGE', cell: ({ metadata }, now) => age(metadata.createdAt, now) },
+    { header: 'ID', cell: ({ id }) => id, wide: true },
+    { header: 'PRINCIPAL', cell: ({ status }) => status.principal, wide: true },
+  ],
+};
+
+export const GROUP_MEMBERS: Kind<GroupMemberRow> = {
+  name: ({ username }) => `user/${username}`,
+  columns: [
+    { header: 'NAME', cell: ({ username }) => username },
+    { header: 'ID', cell: ({ user }) => user, wide: true },
+  ],
+};
+
+export const USER_GROUPS: Kind<UserGroupRow> = {
+  name: ({ principal }) => principal,
+  columns: [
+    { header: 'PRINCIPAL', cell: ({ principal }) => principal },
+    { header: 'SOURCE', cell: ({ source }) => source },
   ],
 };
 

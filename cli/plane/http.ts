@@ -4,7 +4,7 @@ import type { Ask } from '#schema/api/client.ts';
 import { Failure } from '../exits.ts';
 import type { Io } from '../io.ts';
 import { CLI_VERSION } from '../version.ts';
-import { unreachable } from './failures.ts';
+import { ProxyRefusal, unreachable } from './failures.ts';
 import { proxyFor } from './proxy.ts';
 
 /** Where requests go, and as whom. */
@@ -43,7 +43,7 @@ export function asking(
       if (timeout.aborted) {
         throw new Failure('unreachable', `${origin} did not answer within ${timeoutMs / 1000} s`, { cause: error });
       }
-      throw unreachable(origin, error, ca !== undefined);
+      throw unreachable(origin, error, { hasCa: ca !== undefined, proxy: agent?.proxy.host });
     }
   };
 }
@@ -66,6 +66,10 @@ async function exchange(
         ...headers,
         ...(body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }),
       },
+    });
+    // The agent would give the proxy's refusal for the plane's answer.
+    outgoing.on('proxyConnect', ({ statusCode }: { statusCode: number }) => {
+      if (statusCode !== 200) outgoing.destroy(new ProxyRefusal(statusCode));
     });
     outgoing.on('response', resolve);
     outgoing.on('error', reject);

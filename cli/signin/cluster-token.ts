@@ -70,7 +70,7 @@ export async function clusterToken(io: Io, request: TokenRequest): Promise<Grant
 /** @returns null where the sign-in is itself a token that may make none: then it is the one to use */
 async function make(io: Io, session: Session, cluster: string, file: string): Promise<CachedToken | null> {
   try {
-    const { id, token, expiresAt } = await planeApi(io, session, REQUEST_MS).call(createToken, {
+    const { id, token, expiresAt } = await planeApi(io, session, { timeoutMs: REQUEST_MS }).call(createToken, {
       body: { description: `kubectl on ${hostname()}`.slice(0, 256), ttlSeconds: TTL_S, cluster },
     });
     const made = { tokenId: id, token, expiresAt };

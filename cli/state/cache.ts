@@ -22,7 +22,8 @@ export interface CacheKey {
   readonly signInToken: string;
 }
 
-const digest = (...parts: string[]): string =>
+/** The name of a file for what must not stand in a name. */
+export const digest = (...parts: string[]): string =>
   createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
 
 const folderOf = (cacheFolder: string, origin: string): string => join(cacheFolder, 'tokens', digest(origin));
@@ -48,11 +49,20 @@ export async function writeCached(file: string, token: CachedToken): Promise<voi
   await writeWhole(file, `${JSON.stringify(token)}\n`);
 }
 
-/** Forgets the cached tokens of a server, or those of some ids. @returns the ids of those that were there */
+/** Where the names that a server gave for completion are remembered. */
+export const namesFolder = (cacheFolder: string, origin: string): string => join(cacheFolder, 'names', digest(origin));
+
+/** Forgets all that is cached of a server. @returns the ids of the tokens that were there */
+export async function forgetServer(cacheFolder: string, origin: string): Promise<string[]> {
+  await rm(namesFolder(cacheFolder, origin), { recursive: true, force: true });
+  return await forgetCached(cacheFolder, origin, () => true);
+}
+
+/** Forgets the cached tokens of a server that are meant. @returns the ids of those that were there */
 export async function forgetCached(
   cacheFolder: string,
   origin: string,
-  isMeant: (tokenId: string) => boolean = () => true,
+  isMeant: (tokenId: string) => boolean,
 ): Promise<string[]> {
   const folder = folderOf(cacheFolder, origin);
   const names = await readdir(folder).catch((error: unknown) => {

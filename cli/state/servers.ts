@@ -74,6 +74,10 @@ export const withServer =
     servers: { ...servers.servers, [origin]: change(servers.servers[origin] ?? {}) },
   });
 
+/** A change that forgets who is signed in at a server. */
+export const withoutSignIn = (origin: string): ((servers: Servers) => Servers) =>
+  withServer(origin, ({ signIn: _, ...server }) => server);
+
 /**
  * The origin that a person means by `--server`: `https://` may be left out.
  *

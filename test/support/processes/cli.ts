@@ -1,6 +1,10 @@
 import { mkdir, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { writeCliPackage } from '#scripts/cli/package.ts';
+import { PROJECT } from '#scripts/lib/project.ts';
+import type { Plane } from '#scripts/local/plane.ts';
+import { setUpAdministrator } from '#scripts/local/setup.ts';
+import type { Scratch } from './local.ts';
 import { type Outcome, run, type RunOptions, Running } from './program.ts';
 import { Terminal } from './terminal.ts';
 
@@ -66,4 +70,18 @@ export class Cli {
       dir: this.home,
     });
   }
+}
+
+/** A plane with the CLI, its administrator signed in. `newcomer` knows where the plane is, and no more. */
+export async function startSignedIn(
+  scratch: Scratch,
+): Promise<{ plane: Plane; admin: Cli; newcomer: (env?: Record<string, string>) => Promise<Cli> }> {
+  const plane = await scratch.plane({ project: PROJECT });
+  const bin = await installCli(await scratch.folder());
+  const { password } = await setUpAdministrator(plane);
+  const admin = new Cli(bin, await scratch.folder());
+  const login = ['login', '--server', plane.url, '--ca-file', plane.caFile ?? '', '--username', 'admin'];
+  await admin.ok(login, { input: `${password}\na password of my own\n` });
+  const where = { OUTRIDER_SERVER: plane.url, OUTRIDER_CA_FILE: plane.caFile ?? '' };
+  return { plane, admin, newcomer: async (env = {}) => new Cli(bin, await scratch.folder(), { ...where, ...env }) };
 }

@@ -5,6 +5,7 @@ import { installChromium } from '../browser/chromium.ts';
 import { installClientGo } from './clientgo.ts';
 import { installHelm } from './helm.ts';
 import { installSamba } from './samba.ts';
+import { installShells } from './shells.ts';
 import { installSchemathesis } from './schemathesis.ts';
 
 const log = (line: string): void => console.log(`[install] ${line}`);
@@ -17,6 +18,7 @@ try {
   const root = process.getuid?.() === 0;
   await installClusterTools({ node: root, log });
   if (root) await installPackages(missingPackages(IMPORT_PACKAGES), log);
+  if (root) await installShells(log);
   if (root) await installSamba(log);
   if (root) await installChromium(log);
   await installClientGo(log);

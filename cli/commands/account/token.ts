@@ -1,13 +1,13 @@
 import type { Command } from 'commander';
 import * as z from 'zod';
-import type { Io } from '../io.ts';
+import type { Io } from '../../io.ts';
 import { ClusterId } from '#schema/ids.ts';
-import { Failure } from '../exits.ts';
-import { clusterToken } from '../signin/cluster-token.ts';
-import type { ServerOptions } from '../session.ts';
-import { keepSignIn } from '../signin/sign-in.ts';
+import { Failure } from '../../exits.ts';
+import { clusterToken } from '../../signin/cluster-token.ts';
+import type { ServerOptions } from '../../session.ts';
+import { keepSignIn } from '../../signin/sign-in.ts';
 import { signInInteractively } from './login.ts';
-import { withExamples, withServer } from './options.ts';
+import { withExamples, withServer } from '../options.ts';
 
 /** What kubectl says about itself in KUBERNETES_EXEC_INFO (`client.authentication.k8s.io`, ExecCredential). */
 const ExecInfo = z.object({

@@ -2,16 +2,16 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { Command } from 'commander';
 import { getKubeconfig } from '#schema/api/account/tokens.ts';
-import { Failure, oneLine } from '../exits.ts';
-import type { Io } from '../io.ts';
-import { add, DEFAULT_TEMPLATE } from '../kubeconfig/add.ts';
-import type { Own } from '../kubeconfig/entries.ts';
-import { changeFiles, kubeconfigFiles } from '../kubeconfig/files.ts';
-import { remove, type Removal } from '../kubeconfig/remove.ts';
-import { openSession, type ServerOptions, type Session } from '../session.ts';
-import { parseServer } from '../state/servers.ts';
-import { findClusters, listAllClusters } from './find.ts';
-import { clustersArgument, duration, withExamples, withServer } from './options.ts';
+import { Failure, oneLine } from '../../exits.ts';
+import type { Io } from '../../io.ts';
+import { add, DEFAULT_TEMPLATE } from '../../kubeconfig/add.ts';
+import type { Own } from '../../kubeconfig/entries.ts';
+import { changeFiles, kubeconfigFiles } from '../../kubeconfig/files.ts';
+import { remove, type Removal } from '../../kubeconfig/remove.ts';
+import { openSession, type ServerOptions, type Session } from '../../session.ts';
+import { parseServer } from '../../state/servers.ts';
+import { findClusters, listAllClusters } from '../find.ts';
+import { clustersArgument, ttlOption, withExamples, withServer } from '../options.ts';
 
 interface ChoiceOptions extends ServerOptions {
   readonly all?: boolean;
@@ -79,7 +79,7 @@ export function addKubeconfig(parent: Command, io: Io): void {
   )
     .option('--all', 'all clusters that you have a role in')
     .option('--static', 'with a token in it, for one cluster and for what cannot run outrider')
-    .option('--ttl <time>', 'how long that token is good', duration, 3600)
+    .addOption(ttlOption('1h', 'how long that token is good'))
     .option('--read-only', 'a token that only reads')
     .option(...TEMPLATE)
     .action((names: string[], options: PrintOptions) => print(io, names, options));

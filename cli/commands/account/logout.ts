@@ -1,15 +1,15 @@
 import type { Command } from 'commander';
 import { whoAmI } from '#schema/api/account/auth.ts';
 import { deleteToken } from '#schema/api/account/tokens.ts';
-import { Failure, reasonOf } from '../exits.ts';
-import type { Io } from '../io.ts';
-import { showOne } from '../output/format.ts';
-import { ME } from '../output/kinds.ts';
-import { planeApi } from '../plane/api.ts';
-import { findPlace, openSession, type Place, type ServerOptions } from '../session.ts';
-import { forgetCached } from '../state/cache.ts';
-import { changeServers, withServer as changeServer } from '../state/servers.ts';
-import { type OutputOptions, withExamples, withOutput, withServer } from './options.ts';
+import { Failure, reasonOf } from '../../exits.ts';
+import type { Io } from '../../io.ts';
+import { showOne } from '../../output/format.ts';
+import { ME } from '../../output/kinds.ts';
+import { planeApi } from '../../plane/api.ts';
+import { findPlace, openSession, type Place, type ServerOptions } from '../../session.ts';
+import { forgetServer } from '../../state/cache.ts';
+import { changeServers, withoutSignIn } from '../../state/servers.ts';
+import { type OutputOptions, withExamples, withOutput, withServer } from '../options.ts';
 
 export function addLogout(parent: Command, io: Io): void {
   const command = withServer(
@@ -34,13 +34,12 @@ async function showMe(io: Io, options: OutputOptions): Promise<void> {
 async function logout(io: Io, options: ServerOptions): Promise<void> {
   const place = await findPlace(io, options);
   const { origin, paths, signIn } = place;
-  const cached = await forgetCached(paths.cacheFolder, origin);
+  const cached = await forgetServer(paths.cacheFolder, origin);
   if (signIn === undefined) {
     io.say(`Nobody was signed in at ${origin}.`);
     return;
   }
-  const forget = changeServer(origin, ({ signIn: _, ...server }) => server);
-  await changeServers(paths.configFile, io.signal, forget);
+  await changeServers(paths.configFile, io.signal, withoutSignIn(origin));
   // Its own last: it takes the others back.
   for (const id of [...cached, signIn.tokenId]) await takeBack(io, place, signIn.token, id);
   io.say(`Signed out at ${origin}.`);

@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
 import { deleteCluster, getClusterTunnels } from '#schema/api/clusters/clusters.ts';
-import type { Io } from '../io.ts';
-import { Failure, oneLine } from '../exits.ts';
-import { showList, showOne } from '../output/format.ts';
-import { CLUSTERS, type ClusterRow } from '../output/kinds.ts';
-import { openSession } from '../session.ts';
-import { confirm } from '../signin/prompt.ts';
-import { findClusters, listAllClusters } from './find.ts';
+import type { Io } from '../../io.ts';
+import { Failure, oneLine } from '../../exits.ts';
+import { showFound, showList } from '../../output/format.ts';
+import { CLUSTERS, type ClusterRow } from '../../output/kinds.ts';
+import { openSession } from '../../session.ts';
+import { confirm } from '../../signin/prompt.ts';
+import { findClusters, listAllClusters } from '../find.ts';
 import { addImport } from './import.ts';
-import { type OutputOptions, withExamples, withOutput, withServer } from './options.ts';
+import { type OutputOptions, withExamples, withOutput, withServer } from '../options.ts';
 
 export function addClusters(parent: Command, io: Io): void {
   const group = parent.command('clusters').alias('cluster').description('the clusters of a plane');
@@ -35,13 +35,11 @@ export function addClusters(parent: Command, io: Io): void {
   ).action(async (names: string[], options: OutputOptions) => {
     const session = await openSession(io, options);
     const rows: ClusterRow[] = [];
-    for (const cluster of await findClusters(session, names)) {
+    for (const cluster of await findClusters(session, [...new Set(names)])) {
       const { items } = await session.api.call(getClusterTunnels, { params: { cluster: cluster.id } });
       rows.push({ ...cluster, tunnels: items });
     }
-    const [only] = rows;
-    if (rows.length === 1 && only !== undefined) showOne(io, options.output, CLUSTERS, only);
-    else showList(io, options.output, CLUSTERS, rows);
+    showFound(io, options.output, CLUSTERS, rows);
   });
   withExamples(get, 'outrider clusters get prod-eu', 'outrider clusters get prod-eu -o yaml');
 
@@ -57,7 +55,7 @@ export function addClusters(parent: Command, io: Io): void {
     .option('-y, --yes', 'do not ask')
     .action(async (names: string[], options: OutputOptions & { yes?: boolean }) => {
       const session = await openSession(io, options);
-      const clusters = await findClusters(session, names);
+      const clusters = await findClusters(session, [...new Set(names)]);
       const shown = clusters.map(({ metadata }) => oneLine(metadata.name)).join(', ');
       await confirm(
         io,

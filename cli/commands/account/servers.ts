@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
-import { Failure } from '../exits.ts';
-import type { Io } from '../io.ts';
-import { showList } from '../output/format.ts';
-import { SERVERS } from '../output/kinds.ts';
-import { forgetCached } from '../state/cache.ts';
-import { statePaths } from '../state/paths.ts';
-import { changeServers, parseServer, readServers, type Servers } from '../state/servers.ts';
-import { type OutputOptions, withExamples, withOutput } from './options.ts';
+import { Failure } from '../../exits.ts';
+import type { Io } from '../../io.ts';
+import { showList } from '../../output/format.ts';
+import { SERVERS } from '../../output/kinds.ts';
+import { forgetServer } from '../../state/cache.ts';
+import { statePaths } from '../../state/paths.ts';
+import { changeServers, parseServer, readServers, type Servers } from '../../state/servers.ts';
+import { type OutputOptions, withExamples, withOutput } from '../options.ts';
 
 export function addServers(parent: Command, io: Io): void {
   const group = parent.command('servers').description('the planes that you have signed in to');
@@ -44,7 +44,7 @@ export function addServers(parent: Command, io: Io): void {
         const { [gone]: _, ...others } = servers;
         return { version, servers: others, ...(current === undefined || current === gone ? {} : { current }) };
       });
-      await forgetCached(statePaths(io.env).cacheFolder, origin);
+      await forgetServer(statePaths(io.env).cacheFolder, origin);
       io.say(`${origin} is forgotten.`);
     });
   withExamples(rm, 'outrider logout --server plane.example.com', 'outrider servers rm plane.example.com');

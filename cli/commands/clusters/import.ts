@@ -2,14 +2,14 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { createCluster, getCluster, getClusterTunnels } from '#schema/api/clusters/clusters.ts';
 import { createRegistrationToken } from '#schema/api/clusters/registration-tokens.ts';
-import { Failure, oneLine } from '../exits.ts';
-import type { Io } from '../io.ts';
-import { showOne } from '../output/format.ts';
-import { type ClusterRow, IMPORTS, span } from '../output/kinds.ts';
+import { Failure, oneLine } from '../../exits.ts';
+import type { Io } from '../../io.ts';
+import { showOne } from '../../output/format.ts';
+import { type ClusterRow, IMPORTS, span } from '../../output/kinds.ts';
 import type { Client } from '#schema/api/client.ts';
-import { openSession } from '../session.ts';
-import { listAllClusters } from './find.ts';
-import { duration, type OutputOptions, withExamples, withOutput } from './options.ts';
+import { openSession } from '../../session.ts';
+import { listAllClusters } from '../find.ts';
+import { durationOption, type OutputOptions, withExamples, withOutput } from '../options.ts';
 
 interface ImportOptions extends OutputOptions {
   readonly wait?: boolean;
@@ -30,7 +30,7 @@ export function addImport(group: Command, io: Io): void {
       .argument('<name>', 'its name; a cluster that never connected is resumed'),
   )
     .option('--wait', 'follow until its agent is connected')
-    .option('--timeout <time>', 'how long to wait', duration, 600)
+    .addOption(durationOption('--timeout <time>', 'how long to wait', '10m'))
     .option('--paste-ca-file <path>', "where the plane's CA lies on the machine where the command will be run")
     .action((name: string, options: ImportOptions) => importCluster(io, name, options));
   withExamples(
@@ -48,7 +48,8 @@ async function importCluster(io: Io, name: string, options: ImportOptions): Prom
     params: { cluster: cluster.id },
     body: options.pasteCaFile === undefined ? {} : { caFile: options.pasteCaFile },
   });
-  if (options.output === 'table') io.out(`${importCommand}\n`);
+  // In a table it would be one line, and is several.
+  if (options.output === 'table' || options.output === 'wide') io.out(`${importCommand}\n`);
   else showOne(io, options.output, IMPORTS, { cluster, importCommand, expiresAt });
   io.say(
     `Run it against the cluster within ${span(Date.parse(expiresAt) - Date.now() + 1000)}; it is good for one agent, once.`,

@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
-import { Failure, oneLine } from '../exits.ts';
-import type { Io } from '../io.ts';
-import { span } from '../output/kinds.ts';
-import { checkToken, findPlace, type Place, type ServerOptions } from '../session.ts';
-import { isWithoutBrowser, signInByBrowser } from '../signin/browser.ts';
-import { signInByDevice } from '../signin/device.ts';
-import { signInByPassword } from '../signin/password.ts';
-import { readLines } from '../signin/prompt.ts';
-import { keepSignIn } from '../signin/sign-in.ts';
-import { withExamples, withServer } from './options.ts';
+import { Failure, oneLine } from '../../exits.ts';
+import type { Io } from '../../io.ts';
+import { span } from '../../output/kinds.ts';
+import { checkToken, findPlace, type Place, type ServerOptions } from '../../session.ts';
+import { isWithoutBrowser, signInByBrowser } from '../../signin/browser.ts';
+import { signInByDevice } from '../../signin/device.ts';
+import { signInByPassword } from '../../signin/password.ts';
+import { readLines } from '../../signin/prompt.ts';
+import { keepSignIn } from '../../signin/sign-in.ts';
+import { withExamples, withServer } from '../options.ts';
 
 interface LoginOptions extends ServerOptions {
   readonly device?: boolean;

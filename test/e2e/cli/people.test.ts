@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Cli, startSignedIn } from '../../support/processes/cli.ts';
+import { Scratch } from '../../support/processes/local.ts';
+
+/** What an administrator does with people, groups and tokens, and what those people then find. */
+const scratch = new Scratch();
+let admin: Cli;
+let newcomer: (env?: Record<string, string>) => Promise<Cli>;
+
+beforeAll(async () => void ({ admin, newcomer } = await startSignedIn(scratch)));
+afterAll(async () => scratch.clear());
+
+test('users: create with a one-time password, disable, enable, rm', async () => {
+  const created = await admin.json(['users', 'create', 'ann']);
+  expect(created).toMatchObject({
+    metadata: { name: 'ann' },
+    oneTimePassword: expect.stringMatching(/^[a-z2-7]{26}$/),
+  });
+  const ann = await newcomer();
+  await ann.ok(['login', '--username', 'ann'], { input: `${created.oneTimePassword}\nanother password\n` });
+  expect(await ann.run(['users', 'list'])).toMatchObject({ code: 4, stdout: '' });
+
+  await admin.ok(['users', 'disable', 'ann']);
+  expect(await admin.ok(['users', 'list'])).toMatch(/^ann +Disabled +no /m);
+  expect(await ann.run(['whoami'])).toMatchObject({ code: 3 });
+  await admin.ok(['users', 'enable', 'ann']);
+  expect(await admin.run(['users', 'create', 'ann'])).toMatchObject({ code: 8 });
+  await admin.ok(['users', 'rm', 'ann', '--yes']);
+  expect(await admin.run(['users', 'enable', 'ann'])).toMatchObject({ code: 5 });
+});
+
+test('users: get, administrator or not, another password, signed out', async () => {
+  const { oneTimePassword } = await admin.json(['users', 'create', 'eve']);
+  const eve = await newcomer();
+  const chosen = 'a password of her own';
+  await eve.ok(['login', '--username', 'eve'], { input: `${oneTimePassword}\n${chosen}\n` });
+  expect(await admin.ok(['users', 'get', 'EVE'])).toMatch(/^eve +Enabled +no /m);
+  expect((await admin.json(['users', 'get', 'eve', 'admin'])).items).toHaveLength(2);
+  expect(await admin.run(['users', 'get', 'nobody'])).toMatchObject({
+    code: 5,
+    stderr: 'outrider: there is no user nobody: `outrider users list` shows all\n',
+  });
+
+  await admin.ok(['users', 'update', 'eve', '--administrator']);
+  expect((await eve.json(['users', 'get', 'eve'])).spec).toMatchObject({ administrator: true });
+  await admin.ok(['users', 'update', 'eve', '--no-administrator']);
+  expect(await eve.run(['users', 'list'])).toMatchObject({ code: 4 });
+  expect(await admin.run(['users', 'update', 'eve'])).toMatchObject({ code: 2 });
+
+  expect(await admin.run(['users', 'sign-out', 'eve'])).toMatchObject({ code: 2 });
+  await admin.ok(['users', 'sign-out', 'eve', '-y']);
+  expect(await eve.run(['whoami'])).toMatchObject({ code: 3 });
+  await eve.ok(['login', '--username', 'eve'], { input: chosen });
+
+  const reset = await admin.run(['users', 'reset-password', 'eve']);
+  expect(reset).toMatchObject({ code: 0, stdout: expect.stringMatching(/^eve +Password pending /m) });
+  expect(reset.stderr).toMatch(/^One-time password of eve: [a-z2-7]{26}\n$/);
+  expect(await eve.run(['whoami'])).toMatchObject({ code: 3 });
+  expect(await eve.run(['login', '--username', 'eve'], { input: chosen })).toMatchObject({ code: 3 });
+  await admin.ok(['users', 'rm', 'eve', '--yes']);
+});
+
+test('groups: create, members, get, rm', async () => {
+  await admin.ok(['users', 'create', 'gil']);
+  await admin.ok(['groups', 'create', 'On Call', '--description', 'at night']);
+  expect(await admin.run(['groups', 'create', 'on call'])).toMatchObject({ code: 8 });
+  await admin.ok(['groups', 'members', 'add', 'on call', 'gil', 'admin', 'gil']);
+  expect(await admin.ok(['groups', 'members', 'list', 'On Call', '-o', 'name'])).toBe('user/admin\nuser/gil\n');
+  // A mistyped name changes nothing.
+  expect(await admin.run(['groups', 'members', 'rm', 'On Call', 'gil', 'gli'])).toMatchObject({ code: 5 });
+  expect(await admin.ok(['groups', 'list'])).toMatch(/^On Call +2 +at night +\d+s$/m);
+  const { status } = await admin.json(['groups', 'get', 'On Call']);
+  expect(await admin.ok(['users', 'groups', 'gil', '-o', 'name'])).toBe(`${status.principal}\n`);
+  await admin.ok(['groups', 'members', 'rm', 'On Call', 'gil']);
+  expect((await admin.json(['groups', 'get', 'On Call'])).status).toMatchObject({ members: 1 });
+  await admin.ok(['groups', 'rm', 'On Call', '-y']);
+  expect(await admin.run(['groups', 'get', 'On Call'])).toMatchObject({ code: 5 });
+  await admin.ok(['users', 'rm', 'gil', '-y']);
+});
+
+test('tokens: what is created is data, and a revoked one opens nothing', async () => {
+  const { id, token } = await admin.json(['tokens', 'create', '--description', 'nightly', '--ttl', '2h']);
+  expect(await admin.ok(['tokens', 'list'])).toMatch(new RegExp(`^${id} +api +nightly +\\d+m$`, 'm'));
+  const ci = await newcomer({ OUTRIDER_TOKEN: token });
+  await ci.ok(['whoami']);
+  await admin.ok(['tokens', 'revoke', id]);
+  expect(await ci.run(['whoami'])).toMatchObject({ code: 3 });
+  expect(await admin.run(['tokens', 'revoke', id])).toMatchObject({ code: 5 });
+});
+
+test('tokens: one that is made is shown in every format, or not made', async () => {
+  const count = async (): Promise<number> => (await admin.json(['tokens', 'list'])).items.length;
+  const before = await count();
+  expect(await admin.run(['tokens', 'create', '-o', 'name'])).toMatchObject({ code: 2, stdout: '' });
+  expect(await count()).toBe(before);
+  const wide = await admin.ok(['tokens', 'create', '-o', 'wide']);
+  const [token = ''] = wide.trimEnd().split(/\s+/).slice(-1);
+  await (await newcomer({ OUTRIDER_TOKEN: token })).ok(['whoami']);
+  await admin.ok(['tokens', 'revoke', wide.split('\n')[1]?.split(' ')[0] ?? '']);
+});
+
+test('tokens revoke --all ends every session, and this one is forgotten', async () => {
+  const created = await admin.json(['users', 'create', 'fay']);
+  const [fay, elsewhere] = [await newcomer(), await newcomer()];
+  const chosen = 'a password of my own';
+  await fay.ok(['login', '--username', 'fay'], { input: `${created.oneTimePassword}\n${chosen}\n` });
+  await elsewhere.ok(['login', '--username', 'fay'], { input: chosen });
+  expect(await fay.run(['tokens', 'revoke', '--all'])).toMatchObject({ code: 2 });
+  await fay.ok(['tokens', 'revoke', '--all', '--yes']);
+  expect(await elsewhere.run(['whoami'])).toMatchObject({ code: 3 });
+  expect(await fay.ok(['servers', 'list'])).toMatch(/^\S* +https:\S+ +- +-$/m);
+  await admin.ok(['users', 'rm', 'fay', '-y']);
+});
