@@ -1,29 +1,27 @@
-import type * as z from 'zod';
-import { type Cluster, getCluster, listClusters } from '#schema/api/clusters/clusters.ts';
 import { ClusterId, GroupId, UserId } from '#schema/ids.ts';
-import { endpointsOf } from '#schema/resources/endpoints.ts';
 import { GroupKind } from '#schema/resources/kinds/groups.ts';
 import type { Client } from '#schema/api/client.ts';
+import { endpointsOf } from '#schema/resources/endpoints.ts';
+import { ClusterKind } from '#schema/resources/kinds/clusters.ts';
 import { UserKind } from '#schema/resources/kinds/users.ts';
 import { Failure, oneLine } from '../exits.ts';
-import type { GroupRow, UserRow } from '../output/kinds.ts';
+import type { ClusterRow, GroupRow, UserRow } from '../output/kinds.ts';
 import { all, LARGE_PAGES } from '../plane/api.ts';
 import type { Session } from '../session.ts';
 
 const users = endpointsOf(UserKind);
 const groups = endpointsOf(GroupKind);
-
-type ClusterView = z.infer<typeof Cluster>;
+const clusters = endpointsOf(ClusterKind);
 
 /** All clusters that somebody has a role in. */
-export const listAllClusters = async (api: Client): Promise<ClusterView[]> =>
-  await all(api.items(listClusters, { query: LARGE_PAGES }));
+export const listAllClusters = async (api: Client): Promise<ClusterRow[]> =>
+  await all(api.resources(ClusterKind, LARGE_PAGES));
 
 /** Clusters by name or id, in the order asked; names are unique in a plane. @throws {Failure} `not-found` that names the first that is not there */
-export async function findClusters({ api }: Session, wanted: readonly string[]): Promise<ClusterView[]> {
+export async function findClusters({ api }: Session, wanted: readonly string[]): Promise<ClusterRow[]> {
   const [only] = wanted;
   if (wanted.length === 1 && ClusterId.safeParse(only).success) {
-    return [await api.call(getCluster, { params: { cluster: only ?? '' } })];
+    return [await api.call(clusters.get, { params: { cluster: only ?? '' } })];
   }
   const items = await listAllClusters(api);
   return wanted.map((word) => {

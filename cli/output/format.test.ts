@@ -9,8 +9,19 @@ import { width } from './safe.ts';
 const NOW = Date.parse('2026-03-01T12:00:00Z');
 const cluster = (name: string, more: Partial<ClusterRow['status']> = {}): ClusterRow => ({
   id: 'c-gaaaaaaaaaaaaaaaaaa',
-  metadata: { name, createdAt: '2026-02-26T12:00:00.000Z', createdBy: 'u-aaaaaaaaaa' },
+  kind: 'Cluster',
+  metadata: {
+    name,
+    generation: 1,
+    resourceVersion: '1',
+    createdAt: '2026-02-26T12:00:00.000Z',
+    createdBy: 'u-aaaaaaaaaa',
+    finalizers: [],
+    deletedAt: null,
+  },
+  spec: {},
   status: {
+    conditions: [],
     connectedAt: null,
     lastConnectedAt: null,
     kubernetesVersion: null,
@@ -18,6 +29,7 @@ const cluster = (name: string, more: Partial<ClusterRow['status']> = {}): Cluste
     kubeSystemUid: null,
     ...more,
   },
+  links: {},
 });
 const IMPORTED = { connectedAt: '2026-02-26T13:00:00.000Z', kubernetesVersion: 'v1.34.2' };
 

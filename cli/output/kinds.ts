@@ -1,9 +1,9 @@
 import type * as z from 'zod';
 import type { whoAmI } from '#schema/api/account/auth.ts';
-import type { Cluster } from '#schema/api/clusters/clusters.ts';
 import type { Token } from '#schema/api/account/tokens.ts';
 import type { listGroupMembers, listUserGroups } from '#schema/api/people/group-members.ts';
 import type { ResourceOf } from '#schema/resources/kind.ts';
+import type { ClusterKind } from '#schema/resources/kinds/clusters.ts';
 import type { GroupKind } from '#schema/resources/kinds/groups.ts';
 import type { UserKind } from '#schema/resources/kinds/users.ts';
 import type { Cell } from './table.ts';
@@ -25,7 +25,9 @@ export interface Kind<T> {
 }
 
 /** A cluster; with its tunnels where they were asked for. */
-export type ClusterRow = z.infer<typeof Cluster> & { readonly tunnels?: readonly { readonly state: string }[] };
+export type ClusterRow = z.infer<ResourceOf<typeof ClusterKind>> & {
+  readonly tunnels?: readonly { readonly state: string }[];
+};
 export type UserRow = z.infer<ResourceOf<typeof UserKind>>;
 export type GroupRow = z.infer<ResourceOf<typeof GroupKind>>;
 type GroupMemberRow = z.infer<(typeof listGroupMembers)['result']>['items'][number];

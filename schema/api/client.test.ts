@@ -3,7 +3,8 @@ import { UserKind } from '../resources/kinds/users.ts';
 import { endpointsOf } from '../resources/endpoints.ts';
 import { signIn } from './account/auth.ts';
 import { ApiError, Client, type Ask } from './client.ts';
-import { deleteCluster, getClusterMetrics, listClusters } from './clusters/clusters.ts';
+import { ClusterKind } from '../resources/kinds/clusters.ts';
+import { getClusterMetrics } from './clusters/clusters.ts';
 import { pollDevice } from './account/oauth.ts';
 import { getKubeconfig } from './account/tokens.ts';
 
@@ -25,17 +26,31 @@ function plane(...replies: Reply[]) {
   return { client, asked };
 }
 
+const clusters = endpointsOf(ClusterKind);
+
 const CLUSTER = 'c-gaaaaaaaaaabbbbbbbb';
 const cluster = {
   id: CLUSTER,
-  metadata: { name: 'a', createdAt: '2026-01-01T00:00:00Z', createdBy: 'u' },
+  kind: 'Cluster',
+  metadata: {
+    name: 'a',
+    generation: 1,
+    resourceVersion: '1',
+    createdAt: '2026-01-01T00:00:00Z',
+    createdBy: 'u',
+    finalizers: [],
+    deletedAt: null,
+  },
+  spec: {},
   status: {
     connectedAt: null,
     lastConnectedAt: null,
     kubernetesVersion: null,
     agentVersion: null,
     kubeSystemUid: null,
+    conditions: [],
   },
+  links: {},
 };
 
 test('parameters, query and body go where the endpoint has them, each escaped', async () => {
@@ -54,13 +69,13 @@ test('parameters, query and body go where the endpoint has them, each escaped', 
 test('what must be said is asked for by the compiler, and the rest may be left out', () => {
   const { client } = plane();
   type Call = typeof client.call;
-  expectTypeOf<Call>().toBeCallableWith(listClusters);
+  expectTypeOf<Call>().toBeCallableWith(clusters.list);
   // @ts-expect-error -- no params
-  void (() => client.call(deleteCluster));
+  void (() => client.call(clusters.delete));
   // @ts-expect-error -- no password
   void (() => client.call(signIn, { body: { username: 'a' } }));
   // @ts-expect-error -- no such filter
-  void (() => client.call(listClusters, { query: { colour: 'red' } }));
+  void (() => client.call(clusters.list, { query: { colour: 'red' } }));
 });
 
 test('an answer is what the endpoint declares, or no answer', async () => {
@@ -70,11 +85,11 @@ test('an answer is what the endpoint declares, or no answer', async () => {
     [200, { items: [{}] }],
     [200, 'x 1'],
   );
-  const page = await client.call(listClusters);
-  expectTypeOf(page.items[0]!.metadata.name).toEqualTypeOf<string>();
+  const page = await client.call(clusters.list);
+  expectTypeOf(page.items[0]!.metadata?.name).toEqualTypeOf<string | undefined>();
   expect(page.items).toEqual([cluster]);
-  expect(await client.call(deleteCluster, { params: { cluster: CLUSTER } })).toBeUndefined();
-  await expect(client.call(listClusters)).rejects.toMatchObject({ code: 'unexpected', status: 200 });
+  expect(await client.call(clusters.delete, { params: { cluster: CLUSTER } })).toBeUndefined();
+  await expect(client.call(clusters.list)).rejects.toMatchObject({ code: 'unexpected', status: 200 });
   expect(await client.call(getClusterMetrics, { params: { cluster: CLUSTER } })).toBe('x 1');
 });
 
@@ -101,7 +116,7 @@ test.each<Reply>([
   [500, '{"code":7}'],
 ])('%i with what is no answer of the plane is unexpected: %s', async (status, body) => {
   const { client } = plane([status, body]);
-  await expect(client.call(listClusters)).rejects.toMatchObject({ status, code: 'unexpected', problem: null });
+  await expect(client.call(clusters.list)).rejects.toMatchObject({ status, code: 'unexpected', problem: null });
 });
 
 test('an endpoint of OAuth is asked with a form, and refuses in its own words (RFC 6749 §5.2)', async () => {
@@ -130,7 +145,7 @@ test('a program may throw errors of its own', async () => {
     ask: async () => ({ status: 502, text: async () => '' }),
     failure: ({ what, status }) => new RangeError(`${what} ${status}`),
   });
-  await expect(client.call(listClusters)).rejects.toThrow(new RangeError('GET /v1/clusters 502'));
+  await expect(client.call(clusters.list)).rejects.toThrow(new RangeError('GET /v1/clusters 502'));
 });
 
 test('a list is read page after page, each with the query of the first', async () => {
@@ -139,7 +154,8 @@ test('a list is read page after page, each with the query of the first', async (
     [200, { items: [{ ...cluster, metadata: { ...cluster.metadata, name: 'b' } }], continue: null }],
   );
   const names: string[] = [];
-  for await (const { metadata } of client.items(listClusters, { query: { sort: '-name' } })) names.push(metadata.name);
+  for await (const { metadata } of client.items(clusters.list, { query: { sort: '-name' } }))
+    names.push(metadata?.name ?? '');
   expect(names).toEqual(['a', 'b']);
   expect(asked.map(([url]) => new URL(url).search)).toEqual(['?sort=-name', '?sort=-name&continue=next%20one']);
 });

@@ -64,7 +64,7 @@ async function importCommand(plane: Plane, userId: string): Promise<string | nul
       method: 'POST',
       path: '/v1/clusters',
       token,
-      body: { name: FIRST_CLUSTER },
+      body: { metadata: { name: FIRST_CLUSTER }, spec: {} },
       answer: clusterAnswer,
     }));
   if (items.length > 1 || first.status?.connectedAt) return null;

@@ -142,7 +142,10 @@ async function connected(clusterId: string, count: number): Promise<string[]> {
 
 /** Adds a cluster to the plane. @returns its id, and kubectl for it */
 async function anotherCluster(name: string) {
-  const { id } = await world.api.json(z.object({ id: z.string() }), 'POST', '/v1/clusters', { name });
+  const { id } = await world.api.json(z.object({ id: z.string() }), 'POST', '/v1/clusters', {
+    metadata: { name },
+    spec: {},
+  });
   const server = `${world.plane.url}/k8s/clusters/${id}`;
   const token = await world.api.json(z.object({ token: z.string() }), 'POST', '/v1/tokens', {});
   const kubectl = (args: string[]) =>

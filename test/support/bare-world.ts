@@ -51,7 +51,7 @@ async function start(
   const plane = await scratch.plane({ project: await project(join(folder, 'project')) });
   const [, management] = await firstAdministrator(plane);
   scratch.defer(() => management.close());
-  const { id } = await management.json(created, 'POST', '/v1/clusters', { name: 'bare' });
+  const { id } = await management.json(created, 'POST', '/v1/clusters', { metadata: { name: 'bare' }, spec: {} });
   const { importUrl } = await register(management, id);
   const agent = await AGENTS[kind]({
     dir: join(folder, 'agent'),

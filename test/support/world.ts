@@ -103,7 +103,10 @@ async function start(
 
   const [administratorId, api] = await firstAdministrator(plane);
   undo.push(() => api.close());
-  const { id: clusterId } = await api.json(z.object({ id: z.string() }), 'POST', '/v1/clusters', { name: 'e2e' });
+  const { id: clusterId } = await api.json(z.object({ id: z.string() }), 'POST', '/v1/clusters', {
+    metadata: { name: 'e2e' },
+    spec: {},
+  });
   const home: Home = {
     dir,
     plane,

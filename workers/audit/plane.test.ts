@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { AuditEvent } from '#schema/audit/event.ts';
 import { signIn } from '#schema/api/account/auth.ts';
-import { createCluster } from '#schema/api/clusters/clusters.ts';
+import { ClusterKind } from '#schema/resources/kinds/clusters.ts';
 import type { Endpoint } from '#schema/api/endpoint.ts';
 import { createToken, getKubeconfig, listTokens } from '#schema/api/account/tokens.ts';
 import { endpointsOf } from '#schema/resources/endpoints.ts';
@@ -78,10 +78,13 @@ test('a query is written as far as its schema allows', () => {
 });
 
 test('what was made is named by its result, and nothing else of that is written', () => {
-  const made = withResult(event(createCluster, { body: { name: 'prod' } }, 'Request'), {
-    id: 'c-gaaaaaaaaaabbbbbbbb',
-    importUrl: 'hunter2',
-  });
+  const made = withResult(
+    event(endpointsOf(ClusterKind).create, { body: { metadata: { name: 'prod' }, spec: {} } }, 'Request'),
+    {
+      id: 'c-gaaaaaaaaaabbbbbbbb',
+      importUrl: 'hunter2',
+    },
+  );
   expect(made).toMatchObject({
     objectRef: { resource: 'clusters', name: 'c-gaaaaaaaaaabbbbbbbb' },
     annotations: { 'outrider.dev/cluster': 'c-gaaaaaaaaaabbbbbbbb' },

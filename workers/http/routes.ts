@@ -1,14 +1,6 @@
 import { listAuditEvents } from '#schema/api/plane/audit.ts';
 import { signIn, whoAmI } from '#schema/api/account/auth.ts';
-import {
-  createCluster,
-  deleteCluster,
-  getCluster,
-  getClusterMetrics,
-  getClusterTunnels,
-  listClusters,
-  renameCluster,
-} from '#schema/api/clusters/clusters.ts';
+import { getClusterMetrics, getClusterTunnels } from '#schema/api/clusters/clusters.ts';
 import { registerAgent } from '#schema/api/clusters/connect.ts';
 import { testDirectory } from '#schema/api/providers/directory.ts';
 import {
@@ -65,15 +57,7 @@ import {
 } from '#schema/api/account/tokens.ts';
 import { handleListAuditEvents } from '../api/plane/audit.ts';
 import { handleSignIn, handleWhoAmI } from '../api/account/auth.ts';
-import {
-  handleCreateCluster,
-  handleDeleteCluster,
-  handleGetCluster,
-  handleGetClusterMetrics,
-  handleGetClusterTunnels,
-  handleListClusters,
-  handleRenameCluster,
-} from '../api/clusters/clusters.ts';
+import { handleGetClusterMetrics, handleGetClusterTunnels } from '../api/clusters/clusters.ts';
 import {
   handleCreateGlobalRoleBinding,
   handleDeleteGlobalRoleBinding,
@@ -131,6 +115,7 @@ import {
 } from '../api/account/tokens.ts';
 import { register } from '../connect/register.ts';
 import { globalRoleRoutes } from '../resources/kinds/global-roles.ts';
+import { clusterRoutes } from '../resources/kinds/clusters.ts';
 import { groupRoutes } from '../resources/kinds/groups.ts';
 import { userRoutes } from '../resources/kinds/users.ts';
 
@@ -150,11 +135,7 @@ export const ROUTES: readonly Route[] = [
   route(listTokens, handleListTokens),
   route(createToken, handleCreateToken),
   route(deleteToken, handleDeleteToken),
-  route(listClusters, handleListClusters),
-  route(createCluster, handleCreateCluster),
-  route(getCluster, handleGetCluster),
-  route(renameCluster, handleRenameCluster),
-  route(deleteCluster, handleDeleteCluster),
+  ...clusterRoutes,
   route(getClusterTunnels, handleGetClusterTunnels),
   route(getClusterMetrics, handleGetClusterMetrics),
   route(getKubeconfig, handleGetKubeconfig),

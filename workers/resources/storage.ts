@@ -72,6 +72,8 @@ export interface Hooks<K extends Kind> {
     caller: KnownCaller,
     within: WithinOf<K>,
   ): Promise<void>;
+  /** Adds to a resource that is shown by itself what its storage does not know; lists do without. */
+  observe?(stored: StoredOf<K>, deps: Deps): Promise<StoredOf<K>>;
   /** Said when {@link Storage} answers `refused`; a kind without rules of its own has none. */
   readonly refusal?: string;
   readonly actions: {

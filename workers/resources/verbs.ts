@@ -76,14 +76,14 @@ const missing = ({ singular, missing: code }: Kind): OutriderError =>
     : new OutriderError(code ?? 'not_found', `there is no such ${singular}`);
 
 /** A resource in an answer about it alone, whose ETag it gives. */
-function shown(
-  { kind }: Mounted,
+async function shown(
+  { kind, hooks }: Mounted,
   stored: Resource,
-  { answer }: Deps,
+  deps: Deps,
   { within }: View<object>,
-): Record<string, unknown> {
-  answer.set('etag', etagOf(stored.resourceVersion));
-  return render(kind, stored, within);
+): Promise<Record<string, unknown>> {
+  deps.answer.set('etag', etagOf(stored.resourceVersion));
+  return render(kind, hooks.observe === undefined ? stored : await hooks.observe(stored, deps), within);
 }
 
 /** A page of a list; `page` is where the storage has it. */
@@ -113,7 +113,7 @@ const nameTaken = (kind: Kind, name: string): OutriderError =>
 /** One resource. */
 export async function get(mounted: Mounted, input: One, deps: Deps, caller: KnownCaller): Promise<unknown> {
   const view = viewOf(mounted, input, deps, caller);
-  return shown(mounted, await found(mounted, input, deps, view), deps, view);
+  return await shown(mounted, await found(mounted, input, deps, view), deps, view);
 }
 
 /** Makes a resource, and shows what is shown once. */
@@ -131,7 +131,7 @@ export async function create(mounted: Mounted, input: Created, deps: Deps, calle
   const { id, once } = typeof made === 'string' ? { id: made, once: {} } : made;
   const stored = await storage.find(deps.db, id, view);
   if (stored === null) throw new OutriderError('conflict', 'it was removed as soon as it was made');
-  return { ...shown(mounted, stored, deps, view), ...once };
+  return { ...(await shown(mounted, stored, deps, view)), ...once };
 }
 
 /** Throws what an outcome means to the caller; false: look again and decide anew. */
@@ -156,13 +156,13 @@ export async function patch(mounted: Mounted, input: Patched, deps: Deps, caller
     const before = await found(mounted, input, deps, view);
     refuseUnmet(before, input.headers['if-match']);
     const decision = decide(before, input.body);
-    if (decision === 'nothing') return shown(mounted, before, deps, view);
+    if (decision === 'nothing') return await shown(mounted, before, deps, view);
     await hooks.guard?.(before, decision === 'remove' ? null : decision, deps, caller, view.within);
     if (decision === 'remove') {
       if (settled(mounted, await storage.remove(deps, before, view), before.name))
         return render(kind, { ...before, finalizers: [] }, view.within);
     } else if (settled(mounted, await storage.update(deps, decision, view), decision.name)) {
-      return shown(mounted, await found(mounted, input, deps, view), deps, view);
+      return await shown(mounted, await found(mounted, input, deps, view), deps, view);
     }
   }
   throw stale();
@@ -208,7 +208,7 @@ export async function act(
     await mounted.hooks.guard?.(before, null, deps, caller, view.within);
     const seen = Array.isArray(precondition) ? before.resourceVersion : null;
     if ((await action(before, input.body, deps, caller, seen)) === 'done') {
-      return shown(mounted, await found(mounted, input, deps, view), deps, view);
+      return await shown(mounted, await found(mounted, input, deps, view), deps, view);
     }
   }
   throw stale();

@@ -1,9 +1,5 @@
 import * as z from 'zod';
-import type { clusterListing } from '#schema/api/clusters/clusters.ts';
-import type { ListRequest } from '#schema/resources/list.ts';
-import { touch, type Commit } from './rights/access.ts';
-import { listPage, type Page } from './kinds/list.ts';
-import { changes, first, isDuplicate } from './rows.ts';
+import { first, isDuplicate } from './rows.ts';
 
 const moment = z.int().nullable();
 
@@ -39,29 +35,12 @@ export type Cluster = z.output<typeof Row>;
 const COLUMNS = `id, name, created_at, created_by, agent_generation, kube_system_uid, kubernetes_version, agent_version,
   connected_at, last_connected_at`;
 
-/** A page of all clusters, or only of those where `member` has a role. */
-export async function listClusters(
-  db: D1Database,
-  member: string | null,
-  request: ListRequest,
-): Promise<Page<Cluster>> {
-  const source = {
-    from: 'clusters',
-    columns: COLUMNS,
-    row: Row,
-    id: 'id',
-    fields: { name: 'name', createdAt: 'created_at' } satisfies Record<keyof (typeof clusterListing)['fields'], string>,
-    ...(member === null
-      ? {}
-      : { where: { condition: 'id IN (SELECT cluster_id FROM cluster_roles WHERE user_id = ?)', values: [member] } }),
-  };
-  return await listPage(db, source, request);
-}
-
+/** A cluster that is there and is not being removed: one that has agents and answers requests. */
 export async function findCluster(db: D1Database, id: string): Promise<Cluster | null> {
-  return await first(db.prepare(`SELECT ${COLUMNS} FROM clusters WHERE id = ?1`).bind(id), Row);
+  return await first(db.prepare(`SELECT ${COLUMNS} FROM clusters WHERE id = ?1 AND deleted_at IS NULL`).bind(id), Row);
 }
 
+/** Also one that is being removed: it is the same Kubernetes cluster until it is gone. */
 export async function findClusterByUid(db: D1Database, kubeSystemUid: string): Promise<Cluster | null> {
   return await first(db.prepare(`SELECT ${COLUMNS} FROM clusters WHERE kube_system_uid = ?1`).bind(kubeSystemUid), Row);
 }
@@ -94,32 +73,6 @@ export async function addCluster(
   }
 }
 
-/** Gives a cluster another name. False: the name is taken. */
-export async function renameCluster(db: D1Database, commit: Commit, id: string, name: string): Promise<boolean> {
-  try {
-    await commit([
-      db.prepare('UPDATE clusters SET name = ?2 WHERE id = ?1').bind(id, name),
-      ...touch(db, { cluster: id }),
-    ]);
-    return true;
-  } catch (error) {
-    if (isDuplicate(error, 'clusters.name')) return false;
-    throw error;
-  }
-}
-
-/** Removes a cluster and all that hangs on it, and leaves a note for its object. False: there is no such cluster. */
-export async function removeCluster(db: D1Database, commit: Commit, id: string, now: number): Promise<boolean> {
-  const results = await commit([
-    db
-      .prepare(`INSERT OR IGNORE INTO forgotten_clusters (id, deleted_at) SELECT id, ?2 FROM clusters WHERE id = ?1`)
-      .bind(id, now),
-    ...touch(db, 'none'),
-    db.prepare('DELETE FROM clusters WHERE id = ?1').bind(id),
-  ]);
-  return changes(results.at(-1)) > 0;
-}
-
 /** What a settled tunnel tells of its cluster. `at`: epoch ms, as objects count. */
 export interface Connection {
   readonly agentVersion: string;
@@ -131,15 +84,15 @@ const AccessVersion = z.object({ access_version: z.int() });
 
 /**
  * Notes that a cluster's agent has connected. From now on changes of access are pushed to the cluster's object, so one that pulls its snapshot after this
- * misses none. Returns the version that its snapshot must have at least; null: there is no such cluster any more.
+ * misses none. Returns the version that its snapshot must have at least; null: there is no such cluster any more, or it is being removed.
  */
 export async function recordConnection(db: D1Database, id: string, connection: Connection): Promise<number | null> {
   const row = await first(
     db
       .prepare(
         `UPDATE clusters SET connected_at = coalesce(connected_at, ?2), last_connected_at = ?2,
-           agent_version = ?3, kubernetes_version = ?4
-         WHERE id = ?1 RETURNING access_version`,
+           agent_version = ?3, kubernetes_version = ?4, resource_version = resource_version + 1
+         WHERE id = ?1 AND deleted_at IS NULL RETURNING access_version`,
       )
       .bind(id, Math.floor(connection.at / 1000), connection.agentVersion, connection.kubernetesVersion),
     AccessVersion,

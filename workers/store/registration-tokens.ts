@@ -30,12 +30,12 @@ const Row = z
     kubeSystemUid: row.kube_system_uid,
   }));
 
-/** A registration token and the cluster that it is for. `publicKey`, `generation`: of the registration that used it. */
+/** A registration token and the cluster that it is for, which is not being removed. `publicKey`, `generation`: of the registration that used it. */
 export type RegistrationToken = z.output<typeof Row>;
 
 const SELECT = `SELECT t.id, t.cluster_id, clusters.name AS cluster_name, t.created_at, t.expires_at, t.revoked_at, t.used_at,
     t.public_key, t.generation, clusters.agent_generation, clusters.kube_system_uid
-  FROM registration_tokens AS t JOIN clusters ON clusters.id = t.cluster_id`;
+  FROM registration_tokens AS t JOIN clusters ON clusters.id = t.cluster_id AND clusters.deleted_at IS NULL`;
 
 /**
  * True while whoever made a token may make one for its cluster: they are there, enabled, an owner, and what they were signed in with was not ended since. The
@@ -50,7 +50,7 @@ const mayMake = ({ by, cluster, at }: { by: string; cluster: string; at: string 
 
 /**
  * Keeps a new token, and drops expired ones. `createdAt` is not before the maker's own token was issued. False: the maker has lost the right to make it since they were
- * permitted.
+ * permitted, or the cluster is being removed.
  */
 export async function addRegistrationToken(
   db: D1Database,
@@ -61,7 +61,7 @@ export async function addRegistrationToken(
     db
       .prepare(
         `INSERT INTO registration_tokens (id, cluster_id, hash, created_by, created_at, expires_at)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE ${mayMake({ by: '?4', cluster: '?2', at: '?5' })}`,
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6 FROM clusters WHERE id = ?2 AND deleted_at IS NULL AND ${mayMake({ by: '?4', cluster: '?2', at: '?5' })}`,
       )
       .bind(token.id, token.clusterId, token.hash, token.createdBy, token.createdAt, token.expiresAt),
   ]);
@@ -159,15 +159,16 @@ export async function claimRegistrationToken(
         `UPDATE registration_tokens SET public_key = ?2, claim = ?3, used_at = ?4
          WHERE id = ?1 AND claim IS NULL AND revoked_at IS NULL AND expires_at > ?4
            AND EXISTS (SELECT 1 FROM clusters
-                       WHERE id = cluster_id AND (kube_system_uid IS NULL OR kube_system_uid = ?5))`,
+                       WHERE id = cluster_id AND deleted_at IS NULL AND (kube_system_uid IS NULL OR kube_system_uid = ?5))`,
       )
       .bind(token.id, publicKey, claim, now, kubeSystemUid),
     db
       .prepare(
-        `UPDATE clusters SET agent_generation = agent_generation + 1, kube_system_uid = ?3, kubernetes_version = ?4
+        `UPDATE clusters SET agent_generation = agent_generation + 1, kube_system_uid = ?3, kubernetes_version = ?4,
+           imported_at = coalesce(imported_at, ?5), resource_version = resource_version + 1
          WHERE id = (SELECT cluster_id FROM registration_tokens WHERE id = ?1 AND claim = ?2)`,
       )
-      .bind(token.id, claim, kubeSystemUid, kubernetesVersion),
+      .bind(token.id, claim, kubeSystemUid, kubernetesVersion, now),
     db
       .prepare(
         `UPDATE registration_tokens SET generation = (SELECT agent_generation FROM clusters WHERE id = cluster_id)

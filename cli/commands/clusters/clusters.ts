@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
-import { deleteCluster, getClusterTunnels } from '#schema/api/clusters/clusters.ts';
+import { getClusterTunnels } from '#schema/api/clusters/clusters.ts';
+import { endpointsOf } from '#schema/resources/endpoints.ts';
+import { ClusterKind } from '#schema/resources/kinds/clusters.ts';
 import type { Io } from '../../io.ts';
 import { Failure, oneLine } from '../../exits.ts';
 import { showFound, showList } from '../../output/format.ts';
@@ -63,7 +65,7 @@ export function addClusters(parent: Command, io: Io): void {
         options.yes === true,
       );
       await removeAll(clusters, async ({ id, metadata }) => {
-        await session.api.call(deleteCluster, { params: { cluster: id } });
+        await session.api.call(endpointsOf(ClusterKind).delete, { params: { cluster: id } });
         io.say(`Removed ${oneLine(metadata.name)}.`);
       });
     });

@@ -1,12 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { createCluster, getCluster, getClusterTunnels } from '#schema/api/clusters/clusters.ts';
+import { getClusterTunnels } from '#schema/api/clusters/clusters.ts';
 import { createRegistrationToken } from '#schema/api/clusters/registration-tokens.ts';
 import { Failure, oneLine } from '../../exits.ts';
 import type { Io } from '../../io.ts';
 import { showOne } from '../../output/format.ts';
 import { type ClusterRow, IMPORTS, span } from '../../output/kinds.ts';
 import type { Client } from '#schema/api/client.ts';
+import { endpointsOf } from '#schema/resources/endpoints.ts';
+import { ClusterKind } from '#schema/resources/kinds/clusters.ts';
 import { openSession } from '../../session.ts';
 import { listAllClusters } from '../find.ts';
 import { durationOption, type OutputOptions, withExamples, withOutput } from '../options.ts';
@@ -16,6 +18,8 @@ interface ImportOptions extends OutputOptions {
   readonly timeout: number;
   readonly pasteCaFile?: string;
 }
+
+const clusters = endpointsOf(ClusterKind);
 
 /** An agent dials within seconds of its pod's start; asking more often shows nothing sooner. */
 const LOOK_MS = 2000;
@@ -60,7 +64,7 @@ async function importCluster(io: Io, name: string, options: ImportOptions): Prom
 /** A cluster of that name that never connected is the same import, begun before. */
 async function createOrResume(io: Io, api: Client, name: string): Promise<ClusterRow> {
   try {
-    return await api.call(createCluster, { body: { name } });
+    return await api.call(clusters.create, { body: { metadata: { name }, spec: {} } });
   } catch (error) {
     if (!(error instanceof Failure) || error.exit !== 'conflict') throw error;
     const items = await listAllClusters(api);
@@ -80,7 +84,7 @@ async function follow(io: Io, api: Client, cluster: ClusterRow, timeoutMs: numbe
     for (;;) {
       const params = { cluster: cluster.id };
       const { items } = await api.call(getClusterTunnels, { params });
-      const { status } = await api.call(getCluster, { params });
+      const { status } = await api.call(clusters.get, { params });
       if (status.connectedAt !== null && items.some(({ state }) => state === 'active')) {
         io.say(`${name} is connected: Kubernetes ${oneLine(status.kubernetesVersion ?? 'of unknown version')}.`);
         io.say(`Next: outrider kubeconfig add ${name} --use`);

@@ -80,7 +80,7 @@ async function findOrCreate(plane: Plane, administrator: string): Promise<z.infe
   const { items } = await call(plane, { method: 'GET', path: '/v1/clusters', token, answer: clustersAnswer });
   const known = items.find(({ metadata }) => metadata.name === DEMO_CLUSTER);
   if (known !== undefined) return known;
-  const body = { name: DEMO_CLUSTER };
+  const body = { metadata: { name: DEMO_CLUSTER }, spec: {} };
   return await call(plane, { method: 'POST', path: '/v1/clusters', token, body, answer: clusterAnswer });
 }
 

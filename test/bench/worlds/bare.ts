@@ -49,7 +49,7 @@ async function startOutrider(context: WorldContext, apiServer: string, hop: Hop)
   cleanup.defer(() => plane.stop(true));
   const [, api] = await firstAdministrator(plane);
   cleanup.defer(() => api.close());
-  const { id: clusterId } = await api.json(idAnswer, 'POST', '/v1/clusters', { name: 'bench' });
+  const { id: clusterId } = await api.json(idAnswer, 'POST', '/v1/clusters', { metadata: { name: 'bench' }, spec: {} });
   const { registrationToken } = await importManifest(api, clusterId);
   const { token } = await api.json(tokenAnswer, 'POST', '/v1/tokens', { cluster: clusterId });
   const tokenFile = join(dir, 'person-token');

@@ -111,7 +111,10 @@ describe.each([
     const page = await open();
     expect(await read(page, '/v1/me')).toBe('TypeError');
     expect(await statusOf(page, '/v1/me', {})).toBe(refused);
-    const made = await statusOf(page, '/v1/clusters', { method: 'POST', body: '{"name":"made-elsewhere"}' });
+    const made = await statusOf(page, '/v1/clusters', {
+      method: 'POST',
+      body: '{"metadata":{"name":"made-elsewhere"},"spec":{}}',
+    });
     expect(made).toBe(refused);
   });
 

@@ -134,7 +134,7 @@ describe('migrations', () => {
   test('a new one is applied at the next start, to the data that is there', async () => {
     const dataDir = await scratch.folder();
     const first = await scratch.plane({ dataDir });
-    await reach(first, '/v1/clusters', { method: 'POST', body: '{"name":"kept"}' });
+    await reach(first, '/v1/clusters', { method: 'POST', body: '{"metadata":{"name":"kept"},"spec":{}}' });
     await first.stop();
     const project = await projectWith('0003_third.sql', "UPDATE clusters SET connected_at = 'now', note = name;");
     const second = await scratch.plane({ dataDir, project });

@@ -81,7 +81,7 @@ test('a commit that comes after the alarm has looked is delivered by the next on
 test('once all is delivered no alarm is left: an idle plane sleeps', async () => {
   const id = await connected();
   for (const change of ['author-that-dies', 'slow-author']) await dispatcher().kick(change);
-  await ask(`PATCH /v1/clusters/${id}`, { token, body: { name: `n${nowSeconds()}` } });
+  await ask(`PATCH /v1/clusters/${id}`, { token, body: { metadata: { name: `n${nowSeconds()}` } } });
   const behind = async (): Promise<unknown> =>
     await env.DB.prepare('SELECT access_version - delivered_version AS n FROM clusters WHERE id = ?')
       .bind(id)
@@ -128,7 +128,7 @@ test('after a backup was restored the objects take snapshots again', async () =>
   const counter = async (): Promise<unknown> => await env.DB.prepare('SELECT value FROM access_counter').first('value');
   const before = Number(await counter());
   await env.DB.prepare('UPDATE access_counter SET value = value + 100').run();
-  await ask(`PATCH /v1/clusters/${id}`, { token, body: { name: `r${nowSeconds()}` } });
+  await ask(`PATCH /v1/clusters/${id}`, { token, body: { metadata: { name: `r${nowSeconds()}` } } });
   await poll(
     async () => await env.DB.prepare('SELECT delivered_version AS n FROM clusters WHERE id = ?').bind(id).first('n'),
   ).toBe(before + 101);
@@ -146,7 +146,7 @@ test('after a backup was restored the objects take snapshots again', async () =>
 
 test('a cluster that never connected is not pushed to: its object is made by its agent alone', async () => {
   const id = await cluster();
-  await ask(`PATCH /v1/clusters/${id}`, { token, body: { name: `m${nowSeconds()}` } });
+  await ask(`PATCH /v1/clusters/${id}`, { token, body: { metadata: { name: `m${nowSeconds()}` } } });
   const row = await env.DB.prepare('SELECT access_version, delivered_version FROM clusters WHERE id = ?')
     .bind(id)
     .first();

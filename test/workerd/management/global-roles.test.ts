@@ -25,7 +25,7 @@ const bind = async (role: string, to: { user?: string; group?: string }, token =
 test('whoever may create clusters owns those that they create, and sees no others', async () => {
   await cluster();
   const token = await tokenFor(ada);
-  const create = async () => await ask('POST /v1/clusters', { token, body: { name: 'mine' } });
+  const create = async () => await ask('POST /v1/clusters', { token, body: { metadata: { name: 'mine' }, spec: {} } });
   expect(outcome(await create())).toBe('forbidden');
   await bind('user', { user: ada });
   const { id } = (await create()).json;

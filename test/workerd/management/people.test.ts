@@ -107,7 +107,7 @@ test('every change of access marks the clusters that it touches and no other', a
   const changes: (() => Promise<unknown>)[] = [
     async () => await ask(`PUT /v1/clusters/${touched}/members/${ada}`, { token, body: { role: 'member' } }),
     async () => await ask(`PATCH /v1/users/${ada}`, { token, body: { spec: { enabled: false } } }),
-    async () => await ask(`PATCH /v1/clusters/${touched}`, { token, body: { name: 'renamed' } }),
+    async () => await ask(`PATCH /v1/clusters/${touched}`, { token, body: { metadata: { name: 'renamed' } } }),
     async () => await ask(`DELETE /v1/users/${ada}`, { token }),
   ];
   const untouched = await version(other);

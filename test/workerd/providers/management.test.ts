@@ -129,7 +129,7 @@ test('disabling ends the tokens of those who have no other way in, and enabling 
 });
 
 test('every cluster hears of a provider that was disabled', async () => {
-  const { json } = await world.ask('POST /v1/clusters', { name: 'first' });
+  const { json } = await world.ask('POST /v1/clusters', { metadata: { name: 'first' }, spec: {} });
   const version = async () =>
     await env.DB.prepare('SELECT access_version AS v FROM clusters WHERE id = ?').bind(json.id).first<number>('v');
   const before = await version();

@@ -5,7 +5,7 @@ import type {
   deleteRegistrationToken,
   listRegistrationTokens,
 } from '#schema/api/clusters/registration-tokens.ts';
-import { OutriderError } from '#schema/errors.ts';
+import { OutriderError, unknownCluster } from '#schema/errors.ts';
 import { newRegistrationTokenId, randomBase32 } from '#schema/ids.ts';
 import { hashSecret } from '../../authn/secret.ts';
 import {
@@ -13,6 +13,7 @@ import {
   listRegistrationTokens as storedTokens,
   revokeRegistrationToken,
 } from '../../store/registration-tokens.ts';
+import { findCluster } from '../../store/clusters.ts';
 import type { Handler } from '../handler.ts';
 import { importCommand } from './import-command.ts';
 import { onlyOwners } from '../permission.ts';
@@ -38,7 +39,7 @@ export const handleCreateRegistrationToken: Handler<typeof createRegistrationTok
     createdAt,
     expiresAt,
   });
-  if (!added) throw onlyOwners();
+  if (!added) throw (await findCluster(db, params.cluster)) === null ? unknownCluster() : onlyOwners();
   const url = `${config.publicUrl}/import/${secret}.yaml`;
   return {
     id,

@@ -57,12 +57,12 @@ export class Table {
     { db, commit }: Writing,
     before: Stored,
     statement: D1PreparedStatement,
-    around: { readonly first?: readonly D1PreparedStatement[]; readonly then?: readonly D1PreparedStatement[] } = {},
+    around: { readonly first?: readonly D1PreparedStatement[]; readonly last?: readonly D1PreparedStatement[] } = {},
   ): Promise<Outcome> {
-    const { first = [], then = [] } = around;
+    const { first = [], last = [] } = around;
     const version = db.prepare(`SELECT resource_version FROM ${this.#name} WHERE id = ?1`).bind(before.id);
     try {
-      const results = await commit([...first, statement, ...then, version]);
+      const results = await commit([...first, statement, ...last, version]);
       return changes(results[first.length]) > 0 ? 'done' : unchanged(before, results.at(-1));
     } catch (error) {
       if (this.isTaken(error)) return 'taken';

@@ -27,7 +27,7 @@ export async function pendingSnapshots(db: D1Database, limit: number, which: Amo
     db
       .prepare(
         `SELECT id, access_version FROM clusters
-         WHERE connected_at IS NOT NULL AND delivered_version < access_version AND ${chosen}
+         WHERE connected_at IS NOT NULL AND deleted_at IS NULL AND delivered_version < access_version AND ${chosen}
          ORDER BY access_version LIMIT ?1`,
       )
       .bind(limit, ids),
@@ -44,7 +44,7 @@ export async function recordDelivery(db: D1Database, id: string, version: number
     .run();
 }
 
-/** Up to `limit` removed clusters whose object has not heard. */
+/** Up to `limit` clusters that are removed, or are being, whose object has not heard. */
 export async function pendingRemovals(db: D1Database, limit: number, which: Among): Promise<string[]> {
   const [chosen, ids] = condition(which);
   const rows = await all(

@@ -25,14 +25,14 @@ export interface SnapshotRows {
   readonly revoked: z.output<typeof RevokedRow>[];
 }
 
-/** Reads what a snapshot needs in one transaction, so that its version says exactly what is in it. Null: there is no such cluster. */
+/** Reads what a snapshot needs in one transaction, so that its version says exactly what is in it. Null: there is no such cluster, or it is being removed. */
 export async function readSnapshotRows(db: D1Database, clusterId: string, now: number): Promise<SnapshotRows | null> {
   const people = `FROM users LEFT JOIN cluster_roles AS m ON m.user_id = users.id AND m.cluster_id = ?1
     LEFT JOIN administrators AS a ON a.user_id = users.id
     WHERE a.user_id IS NOT NULL OR m.user_id IS NOT NULL`;
   const [counter, cluster, persons, groups, revoked] = await db.batch([
     db.prepare('SELECT value FROM access_counter'),
-    db.prepare('SELECT id, name, agent_generation FROM clusters WHERE id = ?1').bind(clusterId),
+    db.prepare('SELECT id, name, agent_generation FROM clusters WHERE id = ?1 AND deleted_at IS NULL').bind(clusterId),
     db
       .prepare(
         `SELECT users.id, users.username, a.user_id IS NOT NULL AS administrator, users.enabled,
