@@ -59,6 +59,7 @@ const bad: [string, Partial<RawConfig>][] = [
   ['AUDIT_LEVEL', { AUDIT_LEVEL: 'RequestResponse' }],
   ['AUDIT_WINDOW_DAYS', { AUDIT_WINDOW_DAYS: '00.5' }],
   ['AUDIT_WINDOW_ROWS', { AUDIT_WINDOW_ROWS: '-1000' }],
+  ['REQUESTS_PER_TOKEN', { REQUESTS_PER_TOKEN: '00' }],
   ['SECRETS_KEYS', { SECRETS_KEYS: 'not JSON' }],
   ['SECRETS_KEYS', { SECRETS_KEYS: '[]' }],
   ['SECRETS_KEYS', { SECRETS_KEYS: JSON.stringify([{ id: 'a', key: randomBytes(16).toString('base64url') }]) }],

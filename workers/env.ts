@@ -31,6 +31,8 @@ export interface Config {
   readonly secretsKeys: readonly [SecretsKey, ...SecretsKey[]];
   /** Image reference of the agent. */
   readonly agentImage: string;
+  /** Requests a second to a cluster with one token; null: as `cluster/limits.ts` says. */
+  readonly requestsPerToken: number | null;
   readonly audit: {
     /** None: nothing is written down. Request: of calls to the plane itself also what they sent, redacted. */
     readonly level: AuditLevel;
@@ -44,7 +46,7 @@ export type RawConfig = Pick<
   Env,
   'PUBLIC_URL' | 'PUBLIC_CA' | 'AGENT_IMAGE' | 'SIGNING_KEYS' | 'CLUSTER_ID_KEY' | 'SECRETS_KEYS'
 > &
-  Partial<Record<'AUDIT_LEVEL' | 'AUDIT_WINDOW_DAYS' | 'AUDIT_WINDOW_ROWS', string>>;
+  Partial<Record<'AUDIT_LEVEL' | 'AUDIT_WINDOW_DAYS' | 'AUDIT_WINDOW_ROWS' | 'REQUESTS_PER_TOKEN', string>>;
 
 /** A value of the environment is not usable. Names the variable, never its value. */
 class ConfigError extends Error {
@@ -110,6 +112,7 @@ const Raw = z.object({
   AUDIT_LEVEL: AuditLevel.default('Metadata'),
   AUDIT_WINDOW_DAYS: whole(1, 3650).default(90),
   AUDIT_WINDOW_ROWS: whole(100, 1_000_000).default(100_000),
+  REQUESTS_PER_TOKEN: whole(1, 1_000_000).optional(),
 });
 
 function isOrigin(text: string): boolean {
@@ -144,6 +147,7 @@ export async function checkConfig(raw: RawConfig): Promise<Config> {
     ),
     secretsKeys: [await importSealingKey(firstSealing), ...(await Promise.all(otherSealing.map(importSealingKey)))],
     agentImage: AGENT_IMAGE,
+    requestsPerToken: parsed.data.REQUESTS_PER_TOKEN ?? null,
     audit: {
       level: parsed.data.AUDIT_LEVEL,
       window: { days: parsed.data.AUDIT_WINDOW_DAYS, rows: parsed.data.AUDIT_WINDOW_ROWS },

@@ -5,4 +5,5 @@ interface Env {
   AUDIT_LEVEL?: string;
   AUDIT_WINDOW_DAYS?: string;
   AUDIT_WINDOW_ROWS?: string;
+  REQUESTS_PER_TOKEN?: string;
 }

@@ -49,6 +49,8 @@ export interface PlaneOptions {
   readonly trustFile?: string | undefined;
   /** @default the published one of this version */
   readonly agentImage?: string | undefined;
+  /** More for the Worker's environment, instead of what wrangler.toml has in [vars]. */
+  readonly vars?: Readonly<Record<string, string>>;
   /** Folder with wrangler.toml. @default the checkout */
   readonly project?: string;
   /** Hears what a person should: the Worker's warnings and errors, and when workerd is started again. */
@@ -131,6 +133,7 @@ async function startIn(dir: DataDir, options: PlaneOptions): Promise<Plane> {
 
   const agentImage = options.agentImage ?? (await defaultAgentImage());
   const texts = textsFor(manifest, {
+    ...options.vars,
     PUBLIC_URL: url,
     PUBLIC_CA: certificate.ca,
     AGENT_IMAGE: agentImage,

@@ -24,6 +24,8 @@ export interface WorldOptions {
   /** Whether the API server writes an audit log. @default true */
   auditLog?: boolean;
   hops?: Hops;
+  /** More for the Worker's environment. */
+  vars?: Readonly<Record<string, string>>;
   /** How an agent that is a process runs, where it is not from its sources with Node's defaults. */
   program?: Pick<AgentWorld, 'main' | 'nodeFlags' | 'env'>;
 }
@@ -77,7 +79,15 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 }
 
 async function start(
-  { agent: kind, cluster: size = 'node', agentImage, auditLog = true, hops = straight, program = {} }: WorldOptions,
+  {
+    agent: kind,
+    cluster: size = 'node',
+    agentImage,
+    auditLog = true,
+    hops = straight,
+    vars = {},
+    program = {},
+  }: WorldOptions,
   undo: (() => Promise<unknown>)[],
   stop: () => Promise<void>,
 ): Promise<World> {
@@ -95,7 +105,7 @@ async function start(
   // Listens where pods can dial it, and only there.
   const host = cluster.bridgeAddress;
   const port = await freePort(host, 0);
-  const plane = await startPlane({ dataDir: join(dir, 'plane'), host, port, say, agentImage });
+  const plane = await startPlane({ dataDir: join(dir, 'plane'), host, port, say, agentImage, vars });
   undo.push(() => plane.stop(true));
   const serverForClients = new URL(await hops('client-to-plane', plane.url));
   const serverForAgents = await hops('agent-to-plane', plane.url);

@@ -4,7 +4,7 @@ import { Rates } from '../cluster/rates.ts';
 /**
  * Requests to everything but clusters and tunnels, a second and at once. A company behind one address, a person's page, a script that creates a thousand things stay below; a
  * flood costs little more than a look at a table. Counted by each isolate for itself, in memory; what must hold over all of them is counted in the database
- * (`authn/throttle.ts`). Requests to clusters are bounded where they go, by the object (`cluster/limits.ts`) and by the API server's priority and fairness, which knows each person.
+ * (`authn/throttle.ts`). Requests to clusters are bounded where they go, by the object for each token (`cluster/limits.ts`), and those without a good token by address (`proxy/strangers.ts`).
  */
 const LIMITS = {
   address: { perSecond: 200, burst: 2_000 },

@@ -109,35 +109,38 @@ interface Believed {
 /** By the token itself: hashing it first would cost as much again, and the isolate's memory has seen the token anyway. Never logged. */
 const believed = new Map<string, Believed>();
 
+/** Who hears of a token that is not remembered, which happens once in a while for each. */
+export interface Hearing {
+  /** Before its signature is looked at; may refuse to. */
+  readonly unknown?: () => void;
+  /** Of the caller, when it was found good. */
+  readonly verified?: (principal: Principal) => void;
+}
+
 /**
  * Whom a request speaks for, by its token alone: whether it was revoked, the access snapshot says (`design.md` §2).
  * @param now epoch seconds
- * @param verified is told of a caller whose signature was looked at, which happens once in a while for each
  * @throws OutriderError unauthenticated; cross_origin, where a cookie came from elsewhere than the plane's own pages
  */
 export async function authenticate(
   request: Request,
   config: Config,
   now = Math.floor(Date.now() / 1000),
-  verified?: (principal: Principal) => void,
+  hearing?: Hearing,
 ): Promise<Principal> {
-  return await believe(credential(request, config), config, now, verified);
+  return await believe(credential(request, config), config, now, hearing);
 }
 
 /** As {@link authenticate}, for a token by itself. */
-export async function believe(
-  token: string,
-  config: Config,
-  now: number,
-  verified?: (principal: Principal) => void,
-): Promise<Principal> {
+export async function believe(token: string, config: Config, now: number, hearing: Hearing = {}): Promise<Principal> {
   const known = believed.get(token);
   if (known !== undefined && known.config === config && now < known.until) return known.principal;
+  hearing.unknown?.();
   const principal = await verifyToken(config, token, now);
   believed.delete(token);
   const oldest = believed.keys().next();
   if (believed.size >= MAX_BELIEVED && oldest.done !== true) believed.delete(oldest.value);
   believed.set(token, { config, principal, until: Math.min(now + BELIEVED_SECONDS, principal.expiresAt) });
-  verified?.(principal);
+  hearing.verified?.(principal);
   return principal;
 }

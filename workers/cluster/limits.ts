@@ -27,7 +27,19 @@ export const DIAL_RATE = { perSecond: 4, burst: 2 * MAX_TUNNELS } as const;
  */
 export const CANCEL_RATE = { perSecond: 100, burst: 1_000 } as const;
 
-/** People or addresses that a rate is kept for: some 100 KB. */
+/**
+ * Requests to a cluster with one token, a second and at once. An object has one thread, of which Cloudflare says that it answers some 1,000 requests a second (Durable Objects, "limits"); the API server's
+ * priority and fairness keeps people apart only behind it. A controller asks 50 times a second and 100 times at once (client-go's usual limits), kubectl 50 and 300. `REQUESTS_PER_TOKEN` sets another rate.
+ */
+export const TOKEN_RATE = { perSecond: 1_000, burst: 4_000 } as const;
+
+/**
+ * Requests from one address to any cluster whose token is not good, a second and at once, counted by each isolate. Each costs the check of a signature. Some machines in one office whose tokens have just expired
+ * stay below; who is let in is never counted.
+ */
+export const STRANGER_RATE = { perSecond: 100, burst: 1_000 } as const;
+
+/** People, tokens or addresses that a rate is kept for: some 100 KB. */
 export const MAX_RATED = 1_024;
 
 /** What a client's WebSocket may have queued in memory before the rest goes to disk, octets. */

@@ -26,7 +26,7 @@ import { CANCEL_RATE, DIAL_RATE, MAX_CALLS } from './limits.ts';
 import { LiveRequests } from './live.ts';
 import { Counters } from './metrics/counters.ts';
 import type { ClusterMetrics } from './metrics/exposition.ts';
-import { Rates } from './rates.ts';
+import { Rates, tokenRates } from './rates.ts';
 import { Sockets, type ClusterStatus } from './sockets.ts';
 import { Storage } from './storage.ts';
 import { type Asked, outcomeOf } from './request/asked.ts';
@@ -49,6 +49,8 @@ export class Cluster extends DurableObject<Env> {
   readonly #counters = new Counters(Date.now());
   readonly #dials = new Rates(DIAL_RATE);
   readonly #cancels = new Rates(CANCEL_RATE);
+  /** By token; null until the first request: the configuration was not read. */
+  #requests: Rates | null = null;
   /** Requests that have not been answered yet. */
   #unanswered = 0;
   /** Of them: questions to the agent. */
@@ -191,10 +193,17 @@ export class Cluster extends DurableObject<Env> {
   }
 
   /** Counts a request by how it was answered, and how soon. */
-  async #counted({ signal }: Request, { user }: Principal, answer: () => Promise<Response>): Promise<Response> {
+  async #counted({ signal }: Request, { user, token }: Principal, answer: () => Promise<Response>): Promise<Response> {
     const began = Date.now();
     this.#unanswered++;
     try {
+      this.#requests ??= tokenRates((await readConfig(this.env)).requestsPerToken);
+      if (!this.#requests.spend(token, began)) {
+        throw new OutriderError(
+          'overloaded',
+          'too many requests to this cluster are made with this token; wait a second',
+        );
+      }
       if (!this.#cancels.allows(user, began)) {
         throw new OutriderError('overloaded', 'you have given up too many requests before they were answered');
       }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { MAX_RATED } from './limits.ts';
-import { Rates } from './rates.ts';
+import { MAX_RATED, TOKEN_RATE } from './limits.ts';
+import { Rates, tokenRates } from './rates.ts';
 
 test('each has a budget of its own', () => {
   const rates = new Rates({ perSecond: 1, burst: 2 });
@@ -27,4 +27,17 @@ test('no more are remembered than there is room for', () => {
   for (let i = 0; i < MAX_RATED + 10; i++) rates.spend(String(i), 0);
   expect(rates.size).toBe(MAX_RATED);
   expect(rates.allows(String(MAX_RATED + 9), 0)).toBe(false);
+});
+
+test.each([
+  [null, TOKEN_RATE],
+  [5, { perSecond: 5, burst: 20 }],
+])('requests with one token are bounded as the configuration says (%s), or as they are by default', (said, rate) => {
+  const rates = tokenRates(said);
+  const admitted = (now: number): number => {
+    let count = 0;
+    while (rates.spend('t-a', now)) count++;
+    return count;
+  };
+  expect([admitted(0), admitted(1000)]).toEqual([rate.burst, rate.perSecond]);
 });

@@ -1,8 +1,8 @@
 import { RateBudget } from '#schema/protocol/flow/rate.ts';
-import { MAX_RATED } from './limits.ts';
+import { MAX_RATED, TOKEN_RATE } from './limits.ts';
 
 /**
- * A {@link RateBudget} for each of many: people, or addresses. In memory alone: what is spent comes back within a minute, and an object that is asked for nothing has
+ * A {@link RateBudget} for each of many: people, tokens, or addresses. In memory alone: what is spent comes back within a minute, and an object that is asked for nothing has
  * nothing to hold against anybody. When there are too many to remember, the one that was heard of first is forgotten.
  */
 export class Rates {
@@ -45,4 +45,10 @@ export class Rates {
     }
     return budget;
   }
+}
+
+/** For requests by token: {@link TOKEN_RATE}, or as many a second as the plane's configuration says, and as many times that at once. */
+export function tokenRates(perSecond: number | null): Rates {
+  const times = TOKEN_RATE.burst / TOKEN_RATE.perSecond;
+  return new Rates(perSecond === null ? TOKEN_RATE : { perSecond, burst: perSecond * times });
 }

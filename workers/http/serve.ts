@@ -40,14 +40,15 @@ async function answer(request: Request, env: Env, context: ExecutionContext): Pr
   try {
     const config = await readConfig(env);
     if (forKubectl) {
+      const caller = (): string | null => clientAddress(request);
       const verified = ({ token }: Principal): void =>
         noteUse(
           { db: env.DB, waitUntil: (work) => context.waitUntil(work) },
           token,
-          clientAddress(request),
+          caller(),
           Math.floor(Date.now() / 1000),
         );
-      return await proxyRequest(request, env, config, { requestId, address: () => peerOf(request), verified });
+      return await proxyRequest(request, env, config, { requestId, address: () => peerOf(request), caller, verified });
     }
     if (pathname === CONNECT_PATH) {
       return await dialTunnel(request, env, config, { requestId, address: clientAddress(request) });

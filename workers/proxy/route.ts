@@ -13,6 +13,7 @@ import { beginLine, type BegunLine, describeError, endLine, log, loggablePath } 
 import { CODE_HEADER, statusOfError } from '../status.ts';
 import { type HeaderList, scrubbed } from './headers.ts';
 import { answerSpdy, isSpdySession } from './spdy.ts';
+import { amongStrangers } from './strangers.ts';
 import { SAFE_METHODS } from '#schema/http/methods.ts';
 
 /** An API server's paths are far shorter. */
@@ -27,17 +28,17 @@ const WITHOUT_CONTENT = new Set(['GET', 'HEAD']);
 /**
  * `/k8s/clusters/:cluster/*`: whoever calls is named here, and everything else is decided in the cluster's object. Reads no database.
  * Every refusal is a `metav1.Status`.
- * @param facts `address`: whence, as the platform says it
+ * @param facts `address`: whence, as the platform says it; `caller`: whom that stands for
  */
 export async function proxyRequest(
   request: Request,
   env: Env,
   config: Config,
-  { requestId, address, verified }: Pick<Known, 'requestId' | 'address' | 'verified'>,
+  { requestId, address, caller, verified }: Pick<Known, 'requestId' | 'address' | 'caller' | 'verified'>,
 ): Promise<Response> {
   const started = Date.now();
   const trace = traceOf(request.headers.get(TRACEPARENT));
-  const known: Known = { requestId, address, verified, trace, user: null, line: null };
+  const known: Known = { requestId, address, caller, verified, trace, user: null, line: null };
   let response: Response;
   let failure: unknown;
   try {
@@ -57,6 +58,8 @@ interface Known {
   readonly verified: (principal: Principal) => void;
   readonly trace: Trace;
   address(): string | null;
+  /** Whose requests count as one, for throttles. */
+  readonly caller: () => string | null;
   /** Null until its token was read. */
   user: string | null;
   /** Null until the cluster was asked. */
@@ -97,7 +100,11 @@ async function proxy(request: Request, env: Env, config: Config, known: Known): 
   const parsed = proxyUrl(request.url);
   const websocket = request.headers.get('upgrade')?.toLowerCase() === 'websocket';
   if (websocket) refuseForeignOrigin(request, config);
-  const principal = await authenticate(request, config, undefined, known.verified);
+  const { caller, verified } = known;
+  const principal = await amongStrangers(
+    caller,
+    async (unknown) => await authenticate(request, config, undefined, { unknown, verified }),
+  );
   known.user = principal.user;
   const object = async (): Promise<DurableObjectStub<Cluster> | null> =>
     await clusterObject(env, config, parsed.cluster);

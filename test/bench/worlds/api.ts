@@ -6,7 +6,7 @@ import { importManifest, startWorld, withoutPods, type World as TestWorld } from
 import { startBenchAgent } from './agent.ts';
 import { DIRECT_ACCOUNT, fillCluster } from './objects.ts';
 import { startRemotedialer } from './peers.ts';
-import type { Hop, Way, World, WorldContext } from './world.ts';
+import { type Hop, UNBOUNDED, type Way, type World, type WorldContext } from './world.ts';
 
 /** A run is done long before. */
 const TOKEN_LIFE = '--duration=2h';
@@ -19,7 +19,7 @@ const straight: Hop = (address) => Promise.resolve(address);
 export async function startApiWorld(context: WorldContext): Promise<World> {
   const { cleanup, dir, paths } = context;
   // Without a node: what would run there only takes time from the measured.
-  const world = await startWorld({ agent: 'none', cluster: 'api', auditLog: false });
+  const world = await startWorld({ agent: 'none', cluster: 'api', auditLog: false, vars: UNBOUNDED });
   cleanup.defer(() => world.stop());
   const { manifest, registrationToken } = await importManifest(world.api, world.clusterId);
   await world.admin.ok(['apply', '-f', '-'], { input: withoutPods(manifest) });

@@ -8,7 +8,7 @@ import { importManifest } from '#test/support/world.ts';
 import { Program } from '../run/program.ts';
 import { startBenchAgent } from './agent.ts';
 import { hopOf, startRemotedialer } from './peers.ts';
-import type { Hop, Way, World, WorldContext } from './world.ts';
+import { type Hop, UNBOUNDED, type Way, type World, type WorldContext } from './world.ts';
 
 const Ready = z.object({ address: z.string() });
 const idAnswer = z.object({ id: z.string() });
@@ -45,7 +45,7 @@ export async function startBareWorld(context: WorldContext, name: 'bare' | 'wan'
 /** A plane with one person, whose token goes the whole authenticated way, and an agent. */
 async function startOutrider(context: WorldContext, apiServer: string, hop: Hop): Promise<Way> {
   const { certificates, cleanup, dir, say } = context;
-  const plane = await startPlane({ dataDir: join(dir, 'plane'), say });
+  const plane = await startPlane({ dataDir: join(dir, 'plane'), say, vars: UNBOUNDED });
   cleanup.defer(() => plane.stop(true));
   const [, api] = await firstAdministrator(plane);
   cleanup.defer(() => api.close());

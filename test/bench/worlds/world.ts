@@ -6,6 +6,9 @@ import type { PathProcesses } from '../run/usage.ts';
 import type { WorldName } from '../rows/row.ts';
 import type { Certificates } from './certificates.ts';
 
+/** For a plane that is measured: all of its load comes with one token. */
+export const UNBOUNDED = { REQUESTS_PER_TOKEN: '1000000' } as const;
+
 /** What every world is made with. */
 export interface WorldContext {
   /** An own folder. */
