@@ -15,7 +15,7 @@ interface ErrorRow {
 export const ERRORS = {
   unauthenticated: { status: 401, reason: 'Unauthorized', title: 'Not signed in, or the token is not valid' },
   invalid_credentials: { status: 401, reason: 'Unauthorized', title: 'Wrong name or password' },
-  password_change_required: { status: 403, reason: 'Forbidden', title: 'The one-time password must be changed' },
+  password_change_required: { status: 403, reason: 'Forbidden', title: 'The password must be changed first' },
   no_access: { status: 403, reason: 'Forbidden', title: 'No access to this cluster' },
   forbidden: { status: 403, reason: 'Forbidden', title: 'Not permitted' },
   wrong_scope: { status: 403, reason: 'Forbidden', title: 'The token is for another cluster' },

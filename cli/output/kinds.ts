@@ -164,7 +164,9 @@ function clusterStatus({ status, tunnels }: ClusterRow): Cell {
 function userStatus({ metadata, spec, status }: UserRow): Cell {
   if (metadata.deletedAt !== null) return { text: 'Deleting', tone: 'warn' };
   if (!spec.enabled) return { text: 'Disabled', tone: 'bad' };
-  return status.passwordPending ? { text: 'Password pending', tone: 'warn' } : { text: 'Enabled', tone: 'good' };
+  if (status.passwordPending) return { text: 'Password pending', tone: 'warn' };
+  const expired = status.conditions.some(({ reason }) => reason === 'PasswordExpired');
+  return expired ? { text: 'Password expired', tone: 'warn' } : { text: 'Enabled', tone: 'good' };
 }
 
 const yes = (value: boolean): string => (value ? 'yes' : 'no');

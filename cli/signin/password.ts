@@ -11,12 +11,12 @@ import { question, readLines } from './prompt.ts';
 /** Where passwords come from: a terminal without echo, or the lines of standard input. */
 interface Secrets {
   password(): Promise<string>;
-  /** The one that replaces a one-time password. */
+  /** The one that replaces a one-time password, or one that is too old. */
   newPassword(): Promise<string>;
 }
 
 /**
- * Signs in to a local account. A one-time password is replaced, as the plane demands: in a terminal the new one is asked for twice, else it is the second line.
+ * Signs in to a local account. A one-time password, or one that is too old, is replaced, as the plane demands: in a terminal the new one is asked for twice, else it is the second line.
  *
  * @returns the token
  * @throws {Failure} where name or password are wrong, or a new password is needed and not given.
@@ -34,7 +34,7 @@ export async function signInByPassword(io: Io, place: Omit<Target, 'token'>, use
   }
   const newPassword = await secrets.newPassword();
   const token = await ask({ username, password, newPassword });
-  io.say('The one-time password was replaced.');
+  io.say('The password was replaced.');
   return token;
 }
 
@@ -42,7 +42,7 @@ function fromTerminal(io: Io, whose: string): Secrets {
   return {
     password: () => question(io, `Password of ${whose}: `, { hidden: true }),
     async newPassword() {
-      io.say('This password was made for one use: choose your own.');
+      io.say('This password was made for one use, or has become too old: choose your own.');
       const chosen = await question(io, 'New password: ', { hidden: true });
       const again = await question(io, 'The same again: ', { hidden: true });
       if (chosen !== again) throw new Failure('error', 'the two differ: nothing was changed, sign in again');
@@ -60,7 +60,7 @@ async function fromLines(io: Io): Promise<Secrets> {
       if (second === '') {
         throw new Failure(
           'not-signed-in',
-          'the password was made for one use: give a new one as the second line of standard input, or sign in in a terminal',
+          'the password was made for one use, or has become too old: give a new one as the second line of standard input, or sign in in a terminal',
         );
       }
       return Promise.resolve(second);

@@ -20,6 +20,9 @@ const WORKER: BundlePolicy = {
     yaml: 'the import manifest and kubeconfigs',
     'openid-client': 'sign-in with OpenID Connect',
     oauth4webapi: 'under openid-client',
+    '@zxcvbn-ts/core': 'how easily a new password is guessed',
+    '@zxcvbn-ts/language-common': 'rows of the keyboard',
+    'fastest-levenshtein': 'under @zxcvbn-ts/core',
   },
   refused: {
     '@kubernetes/client-node': 'the plane speaks to no API server itself; the agent does',

@@ -13,6 +13,8 @@ const Row = z
     password_pending: Flag,
     not_before: z.int(),
     created_at: z.int(),
+    previous_password_hash: z.string().nullable(),
+    password_expires_at: z.int().nullable(),
   })
   .transform((row) => ({
     id: row.id,
@@ -23,9 +25,14 @@ const Row = z
     passwordPending: row.password_pending,
     notBefore: row.not_before,
     createdAt: row.created_at,
+    previousPasswordHash: row.previous_password_hash,
+    passwordExpiresAt: row.password_expires_at,
   }));
 
-/** A person who signs in with a name and a password. Moments: epoch seconds. `passwordHash` never leaves `workers/authn`. */
+/**
+ * A person who signs in with a name and a password. Moments: epoch seconds. `passwordHash` never leaves `workers/authn`, nor does `previousPasswordHash`, of the one that they had chosen before (null: none is known).
+ * `passwordExpiresAt`: when the password is too old to sign in with unchanged; null: never.
+ */
 export type User = z.output<typeof Row>;
 
 /** What is known of a person who is being added. */
@@ -43,11 +50,12 @@ export interface NewUser {
 /** Stands in place of a hash where somebody signs in elsewhere and has no password here. No hash looks like it. */
 export const NO_PASSWORD = '!';
 
-const COLUMNS = 'id, username, administrator, enabled, password_hash, password_pending, not_before, created_at';
+/** SQL: when the password of a row of `users` is too old, by the setting as it is now; null: never, or there is none. */
+export const PASSWORD_EXPIRES_AT = `CASE WHEN password_hash <> '${NO_PASSWORD}' THEN password_changed_at
+  + (SELECT CAST(value AS INTEGER) FROM settings WHERE name = 'maxPasswordAgeSeconds' AND value <> 'null') END`;
 
-/** True of a user row who is not the last administrator who can still sign in. */
-export const NOT_LAST_ADMINISTRATOR = `(administrator = 0 OR enabled = 0 OR EXISTS (
-  SELECT 1 FROM users AS other WHERE other.administrator = 1 AND other.enabled = 1 AND other.id <> users.id))`;
+const NEW_COLUMNS = 'id, username, administrator, enabled, password_hash, password_pending, not_before, created_at';
+const COLUMNS = `${NEW_COLUMNS}, previous_password_hash, ${PASSWORD_EXPIRES_AT} AS password_expires_at`;
 
 export async function findUser(db: D1Database, id: string): Promise<User | null> {
   return await first(db.prepare(`SELECT ${COLUMNS} FROM users WHERE id = ?1`).bind(id), Row);
@@ -75,7 +83,7 @@ export async function addUser(
 ): Promise<boolean> {
   const insert = db
     .prepare(
-      `INSERT INTO users (${COLUMNS}, active_changed_at, password_changed_at) SELECT ?1, ?2, ?3, ?7, ?4, ?5, 0, ?6, ?6, ?6
+      `INSERT INTO users (${NEW_COLUMNS}, active_changed_at, password_changed_at) SELECT ?1, ?2, ?3, ?7, ?4, ?5, 0, ?6, ?6, ?6
        ${onlyIfFirst ? 'WHERE NOT EXISTS (SELECT 1 FROM users WHERE administrator = 1)' : ''}`,
     )
     .bind(
@@ -96,6 +104,10 @@ export async function addUser(
   }
 }
 
+/** SQL of an assignment, in a change of the password: what its person has chosen themselves is remembered as the one before. */
+export const REMEMBER_PASSWORD = `previous_password_hash = CASE WHEN password_pending = 0 AND password_hash <> '${NO_PASSWORD}'
+  THEN password_hash ELSE previous_password_hash END`;
+
 /** Later than the issue of any token that a person has, and than `now` (`?2`): seconds are coarse, and a mark may be ahead of the clock already. */
 export const END_TOKENS = 'not_before = max(not_before, ?2) + 1';
 
@@ -111,7 +123,7 @@ export async function changePassword(
   const [updated] = await commit([
     db
       .prepare(
-        `UPDATE users SET password_hash = ?2, password_changed_at = ?5, not_before = ?3,
+        `UPDATE users SET ${REMEMBER_PASSWORD}, password_hash = ?2, password_changed_at = ?5, not_before = ?3,
            active_changed_at = CASE WHEN password_pending = 1 THEN ?5 ELSE active_changed_at END, password_pending = 0,
            resource_version = resource_version + 1
          WHERE id = ?1 AND password_hash = ?4`,
@@ -134,7 +146,8 @@ export async function resetAdministrator(
   const [updated] = await commit([
     db
       .prepare(
-        `UPDATE users SET password_hash = ?3, password_changed_at = ?2, password_pending = 1, enabled = 1, ${END_TOKENS},
+        `UPDATE users SET ${REMEMBER_PASSWORD}, password_hash = ?3, password_changed_at = ?2, password_pending = 1, enabled = 1,
+           ${END_TOKENS},
            active_changed_at = ?2, generation = generation + (enabled = 0), resource_version = resource_version + 1
          WHERE id = ?1 AND administrator = 1 AND deleted_at IS NULL`,
       )

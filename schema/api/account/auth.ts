@@ -21,7 +21,8 @@ export const Session = z.object({
 
 export const signIn = endpoint({
   operation: 'signIn',
-  summary: 'Sign in with name and password; newPassword changes it, and ends every other session and token',
+  summary:
+    'Sign in with name and password; newPassword changes it, and ends every other session and token. A one-time password, and one that is too old, has to be changed',
   method: 'POST',
   path: '/v1/auth/local',
   who: 'anyone',

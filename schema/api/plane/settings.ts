@@ -26,16 +26,25 @@ const SETTINGS = {
     .describe(
       'After how long a browser’s session ends if nothing is asked; holds for sessions that begin after the change',
     ),
+  maxPasswordAgeSeconds: z
+    .int()
+    .min(DAY)
+    .max(3660 * DAY)
+    .nullable()
+    .describe(
+      'After how long a password must be changed at the next sign-in with it; null: never. NIST SP 800-63B §3.1.1.2 advises against this: people who must change passwords choose worse ones. Sessions and tokens that exist go on',
+    ),
 } as const;
 
 export const Settings = z.object(SETTINGS);
 export type Settings = z.infer<typeof Settings>;
 
-/** Rancher's quarter of a year for tokens; for a session a working day and what is left of it at home, and two hours of silence. */
+/** Rancher's quarter of a year for tokens; for a session a working day and what is left of it at home, and two hours of silence. Passwords do not age (NIST SP 800-63B §3.1.1.2). */
 export const DEFAULT_SETTINGS: Settings = {
   maxTokenTtlSeconds: 90 * DAY,
   sessionTtlSeconds: 16 * HOUR,
   sessionIdleSeconds: 2 * HOUR,
+  maxPasswordAgeSeconds: null,
 };
 
 export const getSettings = endpoint({

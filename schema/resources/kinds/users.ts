@@ -31,7 +31,10 @@ export const UserKind = kind({
   patch: z.strictObject(spec.partial().shape),
   status: z.object({
     passwordPending: z.boolean().describe('The password is a one-time password that was not changed yet'),
-    passwordChangedAt: Moment.describe('When the password was set'),
+    passwordChangedAt: Moment.nullable().describe('When the password was set; null: they have none here'),
+    passwordExpiresAt: Moment.nullable().describe(
+      'When it has to be changed at the next sign-in with it (the setting maxPasswordAgeSeconds); null: never. By itself it changes neither the version nor any session',
+    ),
   }),
   listing: {
     fields: {

@@ -24,7 +24,12 @@ const secondsLeft = (moment: string): number => Math.round(Date.parse(moment) / 
 test('settings have defaults, change one by one, and take nothing that they do not know', async () => {
   const token = await administrator();
   const settings = async () => (await ask('GET /v1/settings', { token })).json;
-  const defaults = { maxTokenTtlSeconds: 90 * DAY, sessionTtlSeconds: 16 * 3600, sessionIdleSeconds: 7200 };
+  const defaults = {
+    maxTokenTtlSeconds: 90 * DAY,
+    sessionTtlSeconds: 16 * 3600,
+    sessionIdleSeconds: 7200,
+    maxPasswordAgeSeconds: null,
+  };
   expect(await settings()).toEqual(defaults);
   const change = async (body: object) => outcome(await ask('PATCH /v1/settings', { token, body }));
   expect(await change({ sessionIdleSeconds: 3600 })).toBe(200);
@@ -35,6 +40,8 @@ test('settings have defaults, change one by one, and take nothing that they do n
     { maxTokenTtlSeconds: '3600' },
     { maxTokenTtlSeconds: null },
     { sessionIdleSeconds: 1 },
+    { maxPasswordAgeSeconds: 3600 },
+    { maxPasswordAgeSeconds: 3661 * DAY },
     { sessionTtlSeconds: 1e9 },
     { unknown: 1 },
     { __proto__: { maxTokenTtlSeconds: 1 }, constructor: 1 },

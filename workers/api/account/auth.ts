@@ -5,7 +5,7 @@ import { verifyPassword } from '../../authn/password.ts';
 import { beginSignIn } from '../../authn/throttle.ts';
 import { findUser, findUserByName, type User } from '../../store/users.ts';
 import type { Deps, Handler } from '../handler.ts';
-import { choosePassword } from './password.ts';
+import { choosePassword, requireFreshPassword } from './password.ts';
 import { renderUser } from '../render.ts';
 import { openSession } from './session.ts';
 
@@ -32,12 +32,7 @@ export async function checkPassword(deps: Deps, body: Typed): Promise<{ user: Us
     throw new OutriderError('invalid_credentials', 'the name or the password is wrong');
   }
   await attempt.succeeded();
-  if (user.passwordPending && body.newPassword === undefined) {
-    throw new OutriderError(
-      'password_change_required',
-      'this password was made for one use; send newPassword along to choose your own',
-    );
-  }
+  if (body.newPassword === undefined) requireFreshPassword(user, now);
   const issuedAt =
     body.newPassword === undefined ? Math.max(now, user.notBefore) : await choosePassword(deps, user, body.newPassword);
   return { user, issuedAt };

@@ -4,6 +4,7 @@ import { OutriderError } from '#schema/errors.ts';
 import { signsInByPassword } from '../../authn/providers/types.ts';
 import { listProviders, type Provider } from '../../store/providers/providers.ts';
 import { checkPassword } from '../account/auth.ts';
+import { PasswordChangeRequired } from '../account/password.ts';
 import type { Deps } from '../handler.ts';
 import { enabledProvider } from '../providers/flow.ts';
 import { checkAtProvider } from '../providers/password.ts';
@@ -124,7 +125,7 @@ export async function signInByForm(request: Request, deps: Deps): Promise<Respon
   } catch (error) {
     const shown = error instanceof OutriderError ? SHOWN[error.code] : undefined;
     if (!(error instanceof OutriderError) || shown === undefined) throw error;
-    const wrong = shown.say ?? error.message;
+    const wrong = error instanceof PasswordChangeRequired ? CHANGE[error.reason] : (shown.say ?? error.message);
     const asked = { wrong, status: shown.status, change: change || error.code === 'password_change_required' };
     throw new PageRefusal(error.code, await again(asked));
   }
@@ -148,12 +149,14 @@ async function begin(
 /** What the form itself answers; anything else is a page of its own. */
 const SHOWN: Partial<Record<OutriderError['code'], { status: number; say?: string }>> = {
   invalid_credentials: { status: 401, say: 'The name or the password is wrong.' },
-  password_change_required: {
-    status: 403,
-    say: 'This password was made for one use. Type it again, and choose your own.',
-  },
+  password_change_required: { status: 403 },
   invalid: { status: 422 },
   sign_in_refused: { status: 403 },
   provider_unavailable: { status: 503 },
   conflict: { status: 409 },
+};
+
+const CHANGE: Record<PasswordChangeRequired['reason'], string> = {
+  'one-time': 'This password was made for one use. Type it again, and choose your own.',
+  'too-old': 'This password is older than this plane allows. Type it again, and choose another.',
 };

@@ -23,7 +23,7 @@ export const userRoutes: Route[] = mount(
     },
     async create({ name, spec }, { db, commit, now }, caller) {
       if (spec.administrator) refuseMoreThanOwn(caller, [], ADMINISTRATOR_ROLE);
-      checkNewPassword('spec.password', spec.password, name);
+      await checkNewPassword('spec.password', spec.password, name);
       const id = newUserId();
       const added = await addUser(db, commit, {
         id,
@@ -42,7 +42,7 @@ export const userRoutes: Route[] = mount(
         if (id === caller.principal.user) {
           throw new OutriderError('forbidden', 'change your own password with the old one: PATCH /v1/me/password');
         }
-        checkNewPassword('password', password, name);
+        await checkNewPassword('password', password, name);
         return await resetUserPassword(deps, { id, passwordHash: hashPassword(password), seen });
       },
     },

@@ -5,6 +5,7 @@ import type { UserKind } from '#schema/resources/kinds/users.ts';
 import { touch } from '../rights/access.ts';
 import { listPage, type ListSource, type Page } from './list.ts';
 import { revokeLostRegistrationTokens } from '../registration-tokens.ts';
+import { NOT_LAST_ADMINISTRATOR } from '../providers/ways-in.ts';
 import {
   metadataOf,
   RESOURCE_COLUMNS,
@@ -16,7 +17,7 @@ import {
   type Writing,
 } from './stored.ts';
 import { changes, first, Flag } from '../rows.ts';
-import { END_TOKENS, NOT_LAST_ADMINISTRATOR } from '../users.ts';
+import { END_TOKENS, NO_PASSWORD, PASSWORD_EXPIRES_AT, REMEMBER_PASSWORD } from '../users.ts';
 
 type Spec = z.output<(typeof UserKind)['spec']>;
 type Status = z.input<(typeof UserKind)['status']>;
@@ -29,39 +30,62 @@ const Row = ResourceRow.extend({
   administrator: Flag,
   enabled: Flag,
   password_pending: Flag,
+  has_password: Flag,
   password_changed_at: z.int(),
+  password_expires_at: z.int().nullable(),
+  now: z.int(),
   active_changed_at: z.int(),
 }).transform((row): StoredUser => ({
   ...metadataOf(row),
   name: row.username,
   spec: { administrator: row.administrator, enabled: row.enabled },
-  status: { passwordPending: row.password_pending, passwordChangedAt: moment(row.password_changed_at) },
+  status: {
+    passwordPending: row.password_pending,
+    passwordChangedAt: row.has_password ? moment(row.password_changed_at) : null,
+    passwordExpiresAt: row.password_expires_at === null ? null : moment(row.password_expires_at),
+  },
   conditions: [
     {
       type: 'Active',
       ...activity(row),
-      lastTransitionTime: moment(row.active_changed_at),
       observedGeneration: row.generation,
     },
   ],
 }));
 
-function activity(row: { deleted_at: number | null; enabled: boolean; password_pending: boolean }) {
-  if (row.deleted_at !== null) return { status: 'False', reason: 'Deleting', message: 'is being removed' } as const;
-  if (!row.enabled) return { status: 'False', reason: 'Disabled', message: 'an administrator keeps them out' } as const;
-  if (row.password_pending) {
-    return {
-      status: 'False',
-      reason: 'PasswordPending',
-      message: 'the one-time password was not changed yet',
-    } as const;
+interface ActivityRow {
+  readonly deleted_at: number | null;
+  readonly enabled: boolean;
+  readonly password_pending: boolean;
+  readonly password_expires_at: number | null;
+  readonly active_changed_at: number;
+  readonly now: number;
+}
+
+/** The condition, without what it was observed of. A password grows too old by itself: nobody writes that down. */
+function activity(row: ActivityRow) {
+  const no = (reason: string, message: string, at = row.active_changed_at) =>
+    ({ status: 'False', reason, message, lastTransitionTime: moment(at) }) as const;
+  if (row.deleted_at !== null) return no('Deleting', 'is being removed');
+  if (!row.enabled) return no('Disabled', 'an administrator keeps them out');
+  if (row.password_pending) return no('PasswordPending', 'the one-time password was not changed yet');
+  const expired = row.password_expires_at;
+  if (expired !== null && expired <= row.now) {
+    const message = 'the password is too old, and must be changed at the next sign-in with it';
+    return no('PasswordExpired', message, Math.max(expired, row.active_changed_at));
   }
-  return { status: 'True', reason: 'Enabled', message: 'can sign in' } as const;
+  return {
+    status: 'True',
+    reason: 'Enabled',
+    message: 'can sign in',
+    lastTransitionTime: moment(row.active_changed_at),
+  } as const;
 }
 
 const SOURCE = {
   from: 'users',
-  columns: `id, username, administrator, enabled, password_pending, password_changed_at, active_changed_at, ${RESOURCE_COLUMNS}`,
+  columns: `id, username, administrator, enabled, password_pending, password_changed_at, active_changed_at, ${RESOURCE_COLUMNS},
+    password_hash <> '${NO_PASSWORD}' AS has_password, ${PASSWORD_EXPIRES_AT} AS password_expires_at, unixepoch() AS now`,
   row: Row,
   id: 'id',
   fields: {
@@ -148,7 +172,7 @@ export async function resetUserPassword(
   const [updated] = await commit([
     db
       .prepare(
-        `UPDATE users SET password_hash = ?3, password_changed_at = ?2, ${END_TOKENS},
+        `UPDATE users SET ${REMEMBER_PASSWORD}, password_hash = ?3, password_changed_at = ?2, ${END_TOKENS},
            active_changed_at = CASE WHEN password_pending = 0 THEN ?2 ELSE active_changed_at END, password_pending = 1,
            resource_version = resource_version + 1
          WHERE id = ?1 AND deleted_at IS NULL AND resource_version = coalesce(?4, resource_version)`,

@@ -113,8 +113,9 @@ export async function addExternalUser(
     await commit([
       db
         .prepare(
-          `INSERT INTO users (id, username, administrator, enabled, password_hash, password_pending, not_before, created_at)
-           VALUES (?1, ?2, 0, 1, '${NO_PASSWORD}', 0, 0, ?3)`,
+          `INSERT INTO users (id, username, administrator, enabled, password_hash, password_pending, not_before, created_at,
+             active_changed_at)
+           VALUES (?1, ?2, 0, 1, '${NO_PASSWORD}', 0, 0, ?3, ?3)`,
         )
         .bind(row.userId, username, now),
       insertPrincipal(db, row),

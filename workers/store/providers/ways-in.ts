@@ -24,10 +24,22 @@ function hasWayIn(user: string, which = admitted('way')): string {
     OR EXISTS (SELECT 1 FROM user_principals AS way WHERE way.user_id = ${user}.id AND ${which}))`;
 }
 
+/** SQL: true of a row `user` of `users` who is an administrator by their own account, and not kept out. */
+const isAdministrator = (user: string): string => `(${user}.administrator = 1 AND ${user}.enabled = 1)`;
+
+/**
+ * SQL: true of a row of `users` that may stop being an administrator who can sign in. The last with a password here stays, whoever could come in through a provider: a directory that is down, or gone, must not
+ * lock everybody out. A one-time password is one, and so is one that is too old: both let in whoever changes them. Where no administrator has a password (planes of old), the last who is let in through a
+ * provider stays. Administrators by a group or a binding count for nothing: those go without asking.
+ */
+export const NOT_LAST_ADMINISTRATOR = `(NOT ${isAdministrator('users')}
+  OR EXISTS (SELECT 1 FROM users AS other WHERE other.id <> users.id AND ${isAdministrator('other')}
+    AND (other.password_hash <> '${NO_PASSWORD}' OR users.password_hash = '${NO_PASSWORD}' AND ${hasWayIn('other')})))`;
+
 /** SQL: an administrator can still sign in, if principals count of which `which` is true (of a row `way`). */
 export const administratorRemains = (which: string): string =>
   `EXISTS (SELECT 1 FROM users AS other
-    WHERE other.administrator = 1 AND other.enabled = 1 AND ${hasWayIn('other', which)})`;
+    WHERE ${isAdministrator('other')} AND ${hasWayIn('other', which)})`;
 
 /** Ends the tokens of those with a principal at a provider who have no way in, as the statements before it in the same batch left it. */
 export function endTokensOfShutOut(
