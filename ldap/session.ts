@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { Client, type Entry, type Filter } from 'ldapts';
 import type { DirectoryConfig } from '#schema/directory/config.ts';
 import { ATTRIBUTES, BINARY } from './entries.ts';
@@ -131,7 +132,7 @@ export class DirectorySession {
  * The LDAP library dials anew when its connection is lost, and would then go on as nobody, and without TLS. It is given the one connection that was made for it, with a count of what
  * comes, and no other.
  */
-function givenOnce(socket: DirectorySocket): () => DirectorySocket {
+function givenOnce(socket: DirectorySocket): () => Socket {
   let given = false;
   let received = 0;
   return () => {
@@ -141,6 +142,7 @@ function givenOnce(socket: DirectorySocket): () => DirectorySocket {
       received += chunk.byteLength;
       if (received > MAX_RECEIVED_BYTES) socket.destroy();
     });
-    return socket;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a stream with two fields more is all that the library uses of a socket
+    return socket as Socket;
   };
 }

@@ -1,8 +1,15 @@
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { DirectoryConfig } from '#schema/directory/config.ts';
 
-/** A connection to a directory, open and under TLS, as the LDAP library uses one: octets, events, `write`, `end` and `destroy`. */
-export type DirectorySocket = Socket;
+/** From the name to a finished handshake, ms: what has not answered by then is passed over for the next server. */
+export const CONNECT_MS = 4_000;
+
+/** A connection to a directory, open and under TLS. */
+export interface DirectorySocket extends Duplex {
+  /** The LDAP library asks whether it has to wait for `connect`, as a socket of Node's would tell. */
+  readonly connecting: boolean;
+  readonly readyState: string;
+}
 
 /** What there is to know of a server before it is dialled. */
 export type Target = Pick<DirectoryConfig, 'port' | 'security' | 'ca'>;

@@ -1,6 +1,7 @@
 import { AccessDispatcher } from './access/dispatcher.ts';
 import type { ClusterControl } from './access/delivery.ts';
 import { clusterObject } from './cluster/stub.ts';
+import type { DirectoryVia } from '#schema/directory/direct.ts';
 import type { DirectoryAnswer, DirectoryQuestion } from '#schema/directory/questions.ts';
 import { PeopleRefresher } from './authn/providers/people/refresher.ts';
 import { readConfig } from './env.ts';
@@ -18,10 +19,10 @@ export class Dispatcher extends AccessDispatcher {
   }
 }
 
-/** The refresher, told here how a cluster's agent is asked. */
+/** The refresher, told here how a directory is asked. */
 export class Refresher extends PeopleRefresher {
-  protected override async ask(clusterId: string, question: DirectoryQuestion): Promise<DirectoryAnswer> {
-    return await askDirectory(this.env, await readConfig(this.env), clusterId, question);
+  protected override async ask(via: DirectoryVia, question: DirectoryQuestion): Promise<DirectoryAnswer> {
+    return await askDirectory(this.env, await readConfig(this.env), via, question);
   }
 }
 

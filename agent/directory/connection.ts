@@ -1,12 +1,9 @@
 import { once } from 'node:events';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
-import type { Target } from '#ldap/socket.ts';
+import { CONNECT_MS, type Target } from '#ldap/socket.ts';
 import { connectFailure } from './failure.ts';
 import { startTls } from './starttls.ts';
-
-/** From the name to a finished handshake, ms: what has not answered by then is passed over for the next server. */
-const CONNECT_MS = 4_000;
 
 /**
  * A connection to a directory, under TLS whatever the configuration: the certificate has to be of the given authority and for the name that was dialled.

@@ -12,7 +12,7 @@ export const MAX_DIRECTORY_FOUND = 50;
 
 const directory = DirectoryConfig;
 
-/** What the plane asks of an agent about a directory. It holds passwords: it is never logged, and nobody keeps it. */
+/** What is asked about a directory, of an agent or by the plane itself. It holds passwords: it is never logged, and nobody keeps it. */
 export const DirectoryQuestion = z.discriminatedUnion('ask', [
   /** Is the configuration good? */
   z.object({ ask: z.literal('test'), directory }),
@@ -50,7 +50,7 @@ export type FoundEntry = z.infer<typeof FoundEntry>;
 
 /** Why a directory could not be asked. */
 const DirectoryProblemCode = z.enum([
-  /** No server takes connections. */
+  /** No server takes connections; asked directly by LDAPS, also: a certificate is not trusted, which the Workers runtime does not tell apart. */
   'unreachable',
   /** A server's certificate is not of the authority, not for its name, or there is no TLS at all. */
   'untrusted',

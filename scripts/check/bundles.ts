@@ -11,6 +11,14 @@ import type { Finished } from './process.ts';
 
 const NODE_SOCKETS = 'it speaks through sockets of Node, which the edge has not';
 
+const WORKERS_MODULES = new Set([
+  'cloudflare:workers',
+  'cloudflare:sockets',
+  'node:crypto',
+  // Under ldapts, all of them supplied by nodejs_compat.
+  ...['node:assert', 'node:events', 'node:net', 'node:stream', 'node:tls', 'node:util'],
+]);
+
 const WORKER: BundlePolicy = {
   name: 'worker',
   packages: {
@@ -23,17 +31,17 @@ const WORKER: BundlePolicy = {
     '@zxcvbn-ts/core': 'how easily a new password is guessed',
     '@zxcvbn-ts/language-common': 'rows of the keyboard',
     'fastest-levenshtein': 'under @zxcvbn-ts/core',
+    ldapts: 'LDAP, evaluated by the first question to a directory that is asked directly',
   },
   refused: {
     '@kubernetes/client-node': 'the plane speaks to no API server itself; the agent does',
     ws: NODE_SOCKETS,
     undici: NODE_SOCKETS,
     'https-proxy-agent': NODE_SOCKETS,
-    ldapts: 'directories are asked by agents: an edge trusts no private authority',
     'prom-client': 'counters in an isolate that comes and goes mean nothing',
   },
-  folders: ['workers', 'schema'],
-  supplied: (module) => module === 'cloudflare:workers' || module === 'node:crypto',
+  folders: ['workers', 'ldap', 'schema'],
+  supplied: (module) => WORKERS_MODULES.has(module),
   // A cold start compiles all of it; Cloudflare's own limit (3 MB gzipped on the free plan) is far above.
   maxBytes: 1_500_000,
 };

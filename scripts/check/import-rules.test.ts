@@ -63,6 +63,8 @@ const CASES: readonly (readonly [string, string, string | undefined])[] = [
   ['workers/access/dispatcher.ts', `import '../cluster/x.ts'`, 'Arrows point right'],
   ['workers/authn/password.ts', `import 'node:fs'`, 'the one exception'],
   ['workers/cluster/object.ts', `import 'cloudflare:sockets'`, 'nothing more'],
+  ['workers/http/direct.ts', `export const x = await import('cloudflare:sockets')`, undefined],
+  ['workers/http/direct.ts', `import 'cloudflare:workers'`, 'to ask a directory'],
   [
     'workers/http/d.ts',
     `import '../api/x.ts'; import '../store/x.ts'; import '../env.ts'; import './e.ts'; import 'hono'`,

@@ -63,6 +63,9 @@ const RUNTIME_FILES = [
 /** scrypt: WebCrypto has none (RFC 7914), nodejs_compat does. */
 const SCRYPT_FILE = 'workers/authn/password.ts';
 
+/** The one way out of the Worker that is no `fetch`: to a directory. */
+const DIAL_FILE = 'workers/http/direct.ts';
+
 const inWorkers = (folders: readonly string[], why: string): Refusal =>
   regex(`^(#workers/|(\\.{1,2}/)+)(${folders.join('|')})/`, why);
 
@@ -82,11 +85,13 @@ function workersBase(file: string): readonly Refusal[] {
     file === SCRYPT_FILE
       ? onlyScrypt
       : regex('^node:', `Workers use web APIs; only ${SCRYPT_FILE} needs Node's crypto, for scrypt.`),
-    RUNTIME_FILES.includes(file)
-      ? regex('^cloudflare:[^w]', 'The objects, index.ts and env.ts need cloudflare:workers and nothing more.')
-      : noRuntimeModule(
-          'Only index.ts, env.ts and the objects touch the runtime; take what you need as an argument, so that a test in Node can give it.',
-        ),
+    file === DIAL_FILE
+      ? regex('^cloudflare:[^s]', 'This file needs cloudflare:sockets, to ask a directory, and nothing more.')
+      : RUNTIME_FILES.includes(file)
+        ? regex('^cloudflare:[^w]', 'The objects, index.ts and env.ts need cloudflare:workers and nothing more.')
+        : noRuntimeModule(
+            'Only index.ts, env.ts and the objects touch the runtime; take what you need as an argument, so that a test in Node can give it.',
+          ),
   ];
 }
 
@@ -110,7 +115,7 @@ const layers: ImportRule[] = LAYERS.flatMap((layer, at) =>
 const leaf = inWorkers(LAYERS.flat(), 'All of workers imports this file, so it imports no layer.');
 
 /** A later rule replaces an earlier one for the same file, as in the linter: single files come after folders. */
-const singleFiles: ImportRule[] = [...RUNTIME_FILES, SCRYPT_FILE].map((file) => {
+const singleFiles: ImportRule[] = [...RUNTIME_FILES, SCRYPT_FILE, DIAL_FILE].map((file) => {
   const folder = file.split('/')[1] ?? '';
   const at = LAYERS.findIndex((layer) => layer.includes(folder));
   return {

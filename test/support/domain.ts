@@ -7,12 +7,14 @@ import { startProcess, waitUntil } from '#scripts/demo/processes.ts';
 import { lock } from '#scripts/demo/tools/lock.ts';
 import type { DirectoryConfig } from '#schema/directory/config.ts';
 import { randomBase32 } from '#schema/ids.ts';
-import { makePki } from './fakes/world.ts';
 import { Scratch } from './processes/local.ts';
 import { run } from './processes/program.ts';
+import { makeServers } from './sign-in/tls.ts';
 import { installSamba } from './tools/samba.ts';
 
 const BASE = 'DC=corp,DC=example';
+/** In its certificate beside 127.0.0.1; no name server knows it. */
+export const PUBLIC_NAME = 'dc1.corp.example';
 const READY_WITHIN_MS = 60_000;
 
 /** MS-ADTS §2.2.16: a normal account; and one that is disabled. */
@@ -202,8 +204,7 @@ async function start(scratch: Scratch, log: (line: string) => void): Promise<Par
   scratch.defer(() => held.release());
   const { samba, sambaTool } = await installSamba(log);
   const dir = await scratch.folder();
-  const pki = await makePki();
-  scratch.defer(() => pki.remove());
+  const [tls] = await makeServers(['127.0.0.1', PUBLIC_NAME]);
   const file = async (name: string, content: string): Promise<string> => {
     const path = join(dir, name);
     await writeFile(path, content, { mode: 0o600 });
@@ -216,9 +217,9 @@ async function start(scratch: Scratch, log: (line: string) => void): Promise<Par
     'server services': 'ldap',
     'prefork children': '1',
     'log file': join(dir, 'log'),
-    'tls cafile': await file('ca.pem', pki.caPem),
-    'tls certfile': await file('cert.pem', pki.identity.cert),
-    'tls keyfile': await file('key.pem', pki.identity.key),
+    'tls cafile': await file('ca.pem', tls.caPem),
+    'tls certfile': await file('cert.pem', tls.cert),
+    'tls keyfile': await file('key.pem', tls.key),
   };
   const flags = Object.entries(options).map(([name, value]) => `--option=${name}=${value}`);
   const password = newPassword();
@@ -234,7 +235,7 @@ async function start(scratch: Scratch, log: (line: string) => void): Promise<Par
     logFile: join(dir, 'samba.log'),
   });
   scratch.defer(() => controller.stop());
-  const admin = new Client({ url: 'ldaps://127.0.0.1:636', tlsOptions: { ca: pki.caPem }, timeout: 10_000 });
+  const admin = new Client({ url: 'ldaps://127.0.0.1:636', tlsOptions: { ca: tls.caPem }, timeout: 10_000 });
   scratch.defer(() => admin.unbind());
   const bound = async (): Promise<boolean> =>
     await admin.bind('administrator@corp.example', password).then(
@@ -252,5 +253,5 @@ async function start(scratch: Scratch, log: (line: string) => void): Promise<Par
     if (code !== 0) throw new Error(`samba-tool ${args.join(' ')}: ${stderr.slice(-1000)}`);
     return stdout;
   };
-  return { caPem: pki.caPem, ldaps, startTls, admin, scratch, tool };
+  return { caPem: tls.caPem, ldaps, startTls, admin, scratch, tool };
 }

@@ -1,4 +1,5 @@
 import type { Principal } from '#schema/access.ts';
+import type { DirectoryVia } from '#schema/directory/direct.ts';
 import type { DirectoryAnswer, DirectoryQuestion } from '#schema/directory/questions.ts';
 import type { Endpoint, Input, Result } from '#schema/api/endpoint.ts';
 import type { Named } from '../audit/record.ts';
@@ -52,8 +53,8 @@ export interface Deps {
   newClusterId(): Promise<string>;
   clusterStatus(clusterId: string): Promise<ClusterStatus>;
   clusterMetrics(clusterId: string): Promise<ClusterMetrics>;
-  /** Asks a directory through a cluster's agent. @throws OutriderError tunnel_down, agent_outdated, agent_timeout, agent_failed, overloaded, too_large, unknown_cluster */
-  askDirectory(clusterId: string, question: DirectoryQuestion): Promise<DirectoryAnswer>;
+  /** Asks a directory; through a cluster's agent, @throws OutriderError tunnel_down, agent_outdated, agent_timeout, agent_failed, overloaded, too_large, unknown_cluster */
+  askDirectory(via: DirectoryVia, question: DirectoryQuestion): Promise<DirectoryAnswer>;
   /** People of sign-in providers will be due to be asked for at that moment, epoch seconds. */
   armRefresher(at: number): Promise<void>;
 }

@@ -94,7 +94,7 @@ function depsOf(request: Request, env: Env, config: Config, context: ExecutionCo
     newClusterId: async () => await newClusterId(config),
     clusterStatus: async (clusterId) => await (await existing(env, config, clusterId)).status(),
     clusterMetrics: async (clusterId) => await (await existing(env, config, clusterId)).metrics(clusterId),
-    askDirectory: async (clusterId, question) => await askDirectory(env, config, clusterId, question),
+    askDirectory: async (via, question) => await askDirectory(env, config, via, question),
     armRefresher: async (at) => await env.REFRESHER.get(env.REFRESHER.idFromName('main')).arm(at),
   };
 }

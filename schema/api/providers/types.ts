@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { plain } from '../../audit/redact.ts';
 import { DirectoryConfig, DirectoryPassword } from '../../directory/config.ts';
-import { ClusterId } from '../../ids.ts';
+import { directFault, DirectoryVia } from '../../directory/direct.ts';
 
 /** Begins the principals of a provider, so it has no `_`; it stands in paths and Kubernetes group names, so it is plain. */
 export const ProviderId = plain(
@@ -91,9 +91,7 @@ const github = {
 
 const activedirectory = {
   settings: z.strictObject({
-    cluster: plain(ClusterId).describe(
-      'The cluster whose agent asks the directory. Whoever administers that cluster could see the passwords of all who sign in here, in passing',
-    ),
+    via: DirectoryVia,
     ...DirectoryConfig.omit({ bindPassword: true }).shape,
   }),
   secrets: z.strictObject({ bindPassword: DirectoryPassword.optional() }),
@@ -118,11 +116,16 @@ export type ProviderSettings = z.output<typeof ProviderSettings>;
 export const ProviderConfig = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('oidc'), ...oidc.settings.shape, ...oidc.secrets.shape }),
   z.strictObject({ type: z.literal('github'), ...github.settings.shape, ...github.secrets.shape }),
-  z.strictObject({
-    type: z.literal('activedirectory'),
-    ...activedirectory.settings.shape,
-    ...activedirectory.secrets.shape,
-  }),
+  z
+    .strictObject({
+      type: z.literal('activedirectory'),
+      ...activedirectory.settings.shape,
+      ...activedirectory.secrets.shape,
+    })
+    .superRefine(({ via, ...directory }, context) => {
+      const fault = via.kind === 'direct' ? directFault(directory) : null;
+      if (fault !== null) context.addIssue({ code: 'custom', ...fault });
+    }),
 ]);
 export type ProviderConfig = z.output<typeof ProviderConfig>;
 

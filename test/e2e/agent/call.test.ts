@@ -20,7 +20,7 @@ afterAll(() => pki.remove());
 beforeEach(async () => {
   world = await FakeWorld.make(pki, startAgentInProcess);
   ({ tunnel } = await world.connect());
-  directory = await FakeDirectory.start(pki, 'ldaps');
+  directory = await FakeDirectory.start({ caPem: pki.caPem, ...pki.identity }, 'ldaps');
 });
 afterEach(async () => {
   await world.stop();

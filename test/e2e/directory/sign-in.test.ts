@@ -61,7 +61,7 @@ async function refusedAfter(status: number): Promise<number> {
 
 test('a directory is enabled once it was tested, through the agent of the cluster that the administrator picked', async () => {
   const { api } = world;
-  const config = { type: 'activedirectory', cluster: world.clusterId, ...domain.config() };
+  const config = { type: 'activedirectory', via: { kind: 'cluster', cluster: world.clusterId }, ...domain.config() };
   await api.text('POST', '/v1/auth/providers', { id: 'activedirectory', displayName: 'Corp', config });
   expect((await api.call('POST', '/v1/auth/providers/activedirectory/enable')).status).toBe(409);
   expect(await api.text('GET', '/v1/auth/providers/activedirectory')).not.toContain(domain.config().bindPassword);

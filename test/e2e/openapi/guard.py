@@ -7,8 +7,8 @@ import schemathesis
 
 OWN = frozenset(json.loads(os.environ["PLANE_OWN_IDS"]))
 
-# RFC 6761 §6.4: names that nobody has. What the fuzzer makes up may be somebody's.
-NOBODY = {"hostname": "provider.invalid", "issuer": "https://provider.invalid"}
+# RFC 6761 §6.4, §6.5: names that nobody has; the plane itself dials no directory of the former. What the fuzzer makes up may be somebody's.
+NOBODY = {"hostname": "provider.invalid", "issuer": "https://provider.invalid", "server": "provider.example"}
 
 
 @schemathesis.hook
@@ -27,3 +27,5 @@ def before_call(context, case, kwargs):
             config["hostname"] = NOBODY["hostname"]
         if "issuer" in config:
             config["issuer"] = NOBODY["issuer"]
+        if config["type"] == "activedirectory" and isinstance(config.get("servers"), list):
+            config["servers"] = [NOBODY["server"] for _ in config["servers"]]

@@ -3,7 +3,7 @@ import { createServer as createTcp, type Server, type Socket } from 'node:net';
 import { createServer as createTls } from 'node:tls';
 import { BerReader, BerWriter } from 'ldapts';
 import type { DirectoryConfig } from '#schema/directory/config.ts';
-import type { TestPki } from './world.ts';
+import type { Tls } from '../sign-in/tls.ts';
 
 /** RFC 4511: tags of operations. */
 export const Op = {
@@ -69,21 +69,21 @@ export class FakeDirectory {
   onRequest: (request: Request, socket: Socket) => void = ({ id, op }, socket) =>
     void socket.write(result(id, op === Op.BIND ? Op.BIND_RESPONSE : Op.SEARCH_DONE));
   readonly #server: Server;
-  readonly #pki: TestPki;
+  readonly #tls: Tls;
   readonly #sockets = new Set<Socket>();
   readonly #waiters = new Set<() => void>();
 
-  private constructor(server: Server, pki: TestPki, event: 'connection' | 'secureConnection') {
+  private constructor(server: Server, tls: Tls, event: 'connection' | 'secureConnection') {
     this.#server = server;
-    this.#pki = pki;
+    this.#tls = tls;
     server.on(event, (socket: Socket) => this.#serve(socket));
   }
 
-  static async start(pki: TestPki, security: 'ldaps' | 'plain'): Promise<FakeDirectory> {
-    const server = security === 'ldaps' ? createTls(pki.identity) : createTcp();
+  static async start(tls: Tls, security: 'ldaps' | 'plain'): Promise<FakeDirectory> {
+    const server = security === 'ldaps' ? createTls(tls) : createTcp();
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    return new FakeDirectory(server, pki, security === 'ldaps' ? 'secureConnection' : 'connection');
+    return new FakeDirectory(server, tls, security === 'ldaps' ? 'secureConnection' : 'connection');
   }
 
   get port(): number {
@@ -96,7 +96,7 @@ export class FakeDirectory {
       servers: ['127.0.0.1'],
       port: this.port,
       security: 'ldaps',
-      ca: this.#pki.caPem,
+      ca: this.#tls.caPem,
       searchBase: 'DC=corp,DC=example',
       bindName: 'search@corp.example',
       bindPassword: 'search-secret',

@@ -71,8 +71,14 @@ export class Command {
   /** Exit code; the signal that ended it otherwise. */
   readonly ended: Promise<number | string>;
 
-  constructor(checkout: string, ...arguments_: string[]) {
-    const child = spawn(process.execPath, ['scripts/bootstrap.mjs', 'scripts/local/main.ts', ...arguments_], {
+  /** @param where a checkout; or that, and a program with its first arguments that runs the command given behind them */
+  constructor(where: string | { checkout: string; under: readonly string[] }, ...arguments_: string[]) {
+    const { checkout, under } = typeof where === 'string' ? { checkout: where, under: [] } : where;
+    const [program = '', ...rest] = [
+      ...under,
+      ...[process.execPath, 'scripts/bootstrap.mjs', 'scripts/local/main.ts', ...arguments_],
+    ];
+    const child = spawn(program, rest, {
       cwd: checkout,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, INIT_CWD: checkout },

@@ -11,9 +11,21 @@ export interface Tls {
 }
 
 export async function makeTls(): Promise<Tls> {
+  const [tls] = await makeServers(['localhost', '127.0.0.1']);
+  return tls;
+}
+
+/** Servers of one company, each by its names. */
+export async function makeServers<const N extends readonly (readonly string[])[]>(
+  ...servers: N
+): Promise<{ [I in keyof N]: Tls }> {
   const authority = await makeAuthority('A company');
-  const server = await makeServerCertificate(authority, ['localhost', '127.0.0.1']);
-  return { caPem: authority.certificate, cert: server.certificate, key: server.key };
+  const make = async (names: readonly string[]): Promise<Tls> => {
+    const { certificate, key } = await makeServerCertificate(authority, names);
+    return { caPem: authority.certificate, cert: certificate, key };
+  };
+  // `map` forgets how long a list is.
+  return (await Promise.all(servers.map(make))) as { [I in keyof N]: Tls };
 }
 
 /** A server on this machine. */

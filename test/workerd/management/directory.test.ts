@@ -42,4 +42,7 @@ test.each([
 test('who reads about it reads who could see the passwords', async () => {
   const { json } = await ask('GET /v1/openapi.json');
   expect(json.paths['/v1/clusters/{cluster}/directory/test'].post.summary).toMatch(/could see both passwords/);
+  const create = JSON.stringify(json.paths['/v1/auth/providers'].post);
+  expect(create).toContain('Whoever administers that cluster could see the passwords of all who sign in here');
+  expect(create).toContain('passwords pass through the plane and the directory alone');
 });

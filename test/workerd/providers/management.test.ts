@@ -269,7 +269,7 @@ const directory = {
 
 test('a directory is kept with its password sealed, and tells why it cannot be asked', async () => {
   const id = await cluster();
-  const config = { ...directory, cluster: id };
+  const config = { ...directory, via: { kind: 'cluster', cluster: id } };
   const made = await world.ask('POST /v1/auth/providers', { id: 'corp', displayName: 'Corp', config });
   expect(made.status).toBe(201);
   expect(made.text).not.toContain(directory.bindPassword);
@@ -282,12 +282,59 @@ test('a directory is kept with its password sealed, and tells why it cannot be a
   expect(outcome(refused)).toBe('invalid');
 });
 
+const direct = { ...directory, via: { kind: 'direct' } };
+
+// Tried with the check taken out of the schema: each was kept. It is looked at once more when it is dialled: see below.
+test.each([
+  ['an address', { servers: ['192.0.2.1'] }],
+  ['this machine', { servers: ['localhost'] }],
+  ['a name of a private network', { servers: ['dc1.corp.internal'] }],
+  ['a port that is no directory’s', { port: 22 }],
+  ['a private authority', { ca: '-----BEGIN CERTIFICATE-----\nMIIB+/==\n-----END CERTIFICATE-----\n' }],
+  ['a cluster beside it', { via: { kind: 'direct', cluster: 'c-aaaaaaaaaaaaaaaaaaaa' } }],
+])('attack: the plane is not told to ask a directory itself at %s', async (_what, change) => {
+  const body = { id: 'corp', displayName: 'Corp', config: { ...direct, ...change } };
+  expect(outcome(await world.ask('POST /v1/auth/providers', body))).toBe('invalid');
+});
+
+test('who manages authentication may add a directory that the plane asks', async () => {
+  const theirs = await person();
+  await world.ask('POST /v1/global-role-bindings', { role: 'authentication-manage', user: theirs });
+  const body = { id: 'corp', displayName: 'Corp', config: direct };
+  const made = await ask('POST /v1/auth/providers', { token: await tokenFor(theirs), body });
+  expect(made.status).toBe(201);
+  expect(made.json.config).toMatchObject({ via: { kind: 'direct' } });
+});
+
+// Tried without the second look: the runtime was asked to dial.
+test('attack: a directory that got past the check of configurations is not dialled either', async () => {
+  const body = { id: 'corp', displayName: 'Corp', config: direct };
+  await world.ask('POST /v1/auth/providers', body);
+  await env.DB.prepare(
+    "UPDATE providers SET settings = json_set(settings, '$.servers', json_array('localhost')) WHERE id = 'corp'",
+  ).run();
+  const { json } = await world.ask('POST /v1/auth/providers/corp/test');
+  expect(json.checks[0].detail).toContain('asked directly, a server needs a public name');
+});
+
+test('a directory that was kept before there was a choice is asked by its cluster', async () => {
+  const id = await cluster();
+  const body = { id: 'corp', displayName: 'Corp', config: { ...directory, via: { kind: 'cluster', cluster: id } } };
+  const { json: made } = await world.ask('POST /v1/auth/providers', body);
+  const asBefore = "json_set(json_remove(settings, '$.via'), '$.cluster', json_extract(settings, '$.via.cluster'))";
+  await env.DB.prepare(`UPDATE providers SET settings = ${asBefore} WHERE id = 'corp'`).run();
+  const migration = env.MIGRATIONS.find(({ name }) => name.startsWith('0013_'));
+  // Once more changes nothing.
+  for (const sql of [...(migration?.queries ?? []), ...(migration?.queries ?? [])]) await env.DB.prepare(sql).run();
+  expect((await world.ask('GET /v1/auth/providers/corp')).json).toEqual(made);
+});
+
 // Tried without the question who owns the cluster: the provider was made.
 test('attack: who manages authentication sends no agent of a cluster that is not theirs anywhere', async () => {
   const [theirs, id] = [await person(), await cluster()];
   await world.ask('POST /v1/global-role-bindings', { role: 'authentication-manage', user: theirs });
   const token = await tokenFor(theirs);
-  const body = { id: 'corp', displayName: 'Corp', config: { ...directory, cluster: id } };
+  const body = { id: 'corp', displayName: 'Corp', config: { ...directory, via: { kind: 'cluster', cluster: id } } };
   expect(outcome(await ask('POST /v1/auth/providers', { token, body }))).toBe('unknown_cluster');
   await member(id, theirs, 'member');
   expect(outcome(await ask('POST /v1/auth/providers', { token, body }))).toBe('forbidden');

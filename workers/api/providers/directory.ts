@@ -5,7 +5,7 @@ import type { Handler } from '../handler.ts';
 
 export const handleTestDirectory: Handler<typeof testDirectory> = async ({ params, body }, deps) => {
   const ask = async (question: DirectoryQuestion): Promise<DirectoryAnswer> =>
-    await deps.askDirectory(params.cluster, question);
+    await deps.askDirectory({ kind: 'cluster', cluster: params.cluster }, question);
   const { directory, name, password } = body;
   const tested = await ask({ ask: 'test', directory });
   if (tested.is !== 'good') return { problem: problemOf(tested), server: null, person: null };

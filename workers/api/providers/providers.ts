@@ -62,7 +62,9 @@ export const handleGetProvider: Handler<typeof getProvider> = async ({ params },
 export const handleCreateProvider: Handler<typeof createProvider> = async ({ body }, deps, caller) => {
   const { id, displayName, access, unconfirmedHours } = body;
   checkAccess(id, access);
-  if (body.config.type === 'activedirectory') await mustOwn(deps, caller, body.config.cluster);
+  if (body.config.type === 'activedirectory' && body.config.via.kind === 'cluster') {
+    await mustOwn(deps, caller, body.config.via.cluster);
+  }
   const { settings, secrets } = await newConfig(deps.config, id, body.config);
   const draft = { id, displayName, access, unconfirmedHours, settings, secrets };
   if (!(await addProvider(deps.db, draft, deps.now))) {

@@ -5,13 +5,13 @@ import { type Connector, type ConnectorContext, type ExternalIdentity, ProviderU
 
 type Settings = Extract<ProviderSettings, { type: 'activedirectory' }>;
 
-/** An Active Directory that a cluster's agent asks. */
+/** An Active Directory, which a cluster's agent asks or the plane itself. */
 export function activeDirectory(settings: Settings, secrets: ProviderSecrets, context: ConnectorContext): Connector {
-  const { type: _type, cluster, ...shown } = settings;
+  const { type: _type, via, ...shown } = settings;
   const directory = directoryProvider(
     context.id,
     { ...shown, bindPassword: secrets['bindPassword'] ?? '' },
-    async (question) => await context.ask(cluster, question),
+    async (question) => await context.ask(via, question),
   );
   return {
     password: {

@@ -1,3 +1,4 @@
+import type { DirectoryVia } from '#schema/directory/direct.ts';
 import type { DirectoryAnswer, DirectoryQuestion } from '#schema/directory/questions.ts';
 import type { Config } from '../../env.ts';
 
@@ -82,8 +83,8 @@ export interface Connector {
 /** More is no answer to a search. */
 export const MAX_FOUND = 50;
 
-/** Has a cluster's agent ask a directory. @throws OutriderError where there is no answer */
-export type AskThroughCluster = (clusterId: string, question: DirectoryQuestion) => Promise<DirectoryAnswer>;
+/** Has a directory asked, by whom its configuration says. @throws OutriderError where there is no answer */
+export type AskVia = (via: DirectoryVia, question: DirectoryQuestion) => Promise<DirectoryAnswer>;
 
 /** What a connector is made with. */
 export interface ConnectorContext {
@@ -91,7 +92,7 @@ export interface ConnectorContext {
   readonly id: string;
   /** Where the browser comes back to. */
   readonly callbackUrl: string;
-  readonly ask: AskThroughCluster;
+  readonly ask: AskVia;
 }
 
 /** Where the browser comes back to from a provider. */

@@ -9,7 +9,7 @@ import {
   type SealedKind,
 } from '../../store/providers/sealed.ts';
 import { open, seal, type Place } from '../secret-box.ts';
-import { type AskThroughCluster, callbackUrl, type Connector } from './provider.ts';
+import { type AskVia, callbackUrl, type Connector } from './provider.ts';
 import { connectorFor } from './types.ts';
 
 /** What each sealed text is bound to. */
@@ -44,7 +44,7 @@ export async function openGrant(
 
 /** What speaks to a provider that is kept. */
 export async function connectorOf(
-  { config, askDirectory }: { readonly config: Config; readonly askDirectory: AskThroughCluster },
+  { config, askDirectory }: { readonly config: Config; readonly askDirectory: AskVia },
   provider: Provider,
 ): Promise<Connector> {
   const context = { id: provider.id, callbackUrl: callbackUrl(config, provider.id), ask: askDirectory };

@@ -10,7 +10,7 @@ import {
   type UserPrincipal,
 } from '../../../store/providers/principals.ts';
 import { findProvider, type Provider } from '../../../store/providers/providers.ts';
-import { type AskThroughCluster, ProviderUnavailable, type ExternalIdentity } from '../provider.ts';
+import { type AskVia, ProviderUnavailable, type ExternalIdentity } from '../provider.ts';
 import { holdsUntil, refreshAfter, retryAt } from './schedule.ts';
 import { connectorOf, openGrant, sealGrant } from '../sealed.ts';
 
@@ -19,7 +19,7 @@ export interface RefreshDeps {
   readonly db: D1Database;
   readonly config: Config;
   readonly commit: Commit;
-  readonly askDirectory: AskThroughCluster;
+  readonly askDirectory: AskVia;
 }
 
 /** How asking about one person ended. */

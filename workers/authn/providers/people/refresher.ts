@@ -1,4 +1,5 @@
 import { DurableObject } from 'cloudflare:workers';
+import type { DirectoryVia } from '#schema/directory/direct.ts';
 import type { DirectoryAnswer, DirectoryQuestion } from '#schema/directory/questions.ts';
 import { announcedCommit } from '../../../access/commit.ts';
 import type { AccessDispatcher } from '../../../access/dispatcher.ts';
@@ -41,7 +42,7 @@ export abstract class PeopleRefresher extends DurableObject<Env> {
       const deps = {
         db: this.env.DB,
         config: await readConfig(this.env),
-        askDirectory: async (clusterId: string, question: DirectoryQuestion) => await this.ask(clusterId, question),
+        askDirectory: async (via: DirectoryVia, question: DirectoryQuestion) => await this.ask(via, question),
         commit: announcedCommit({
           db: this.env.DB,
           dispatcher: () => this.#dispatcher(),
@@ -56,8 +57,8 @@ export abstract class PeopleRefresher extends DurableObject<Env> {
     }
   }
 
-  /** Has a cluster's agent ask a directory: where clusters' objects are, this does not know. */
-  protected abstract ask(clusterId: string, question: DirectoryQuestion): Promise<DirectoryAnswer>;
+  /** Has a directory asked: where clusters' objects are, this does not know. */
+  protected abstract ask(via: DirectoryVia, question: DirectoryQuestion): Promise<DirectoryAnswer>;
 
   #dispatcher(): Pick<AccessDispatcher, 'arm' | 'kick'> {
     return this.env.DISPATCHER.get(this.env.DISPATCHER.idFromName('main'));
