@@ -26,7 +26,7 @@ const HEADERS = {
 } as const;
 
 const page = (title: string, text: string): string =>
-  `<!doctype html><html lang="en"><title>${title} – Outrider</title><h1>${title}</h1><p>${text}</p></html>\n`;
+  `<!doctype html><html lang="en"><meta name="viewport" content="width=device-width"><title>${title} – Outrider</title><main><h1>${title}</h1><p>${text}</p></main></html>\n`;
 const SIGNED_IN = page(
   'Almost signed in',
   'The terminal has what it needs and says the rest. You can close this window.',

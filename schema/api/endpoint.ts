@@ -19,6 +19,9 @@ export type Who = 'anyone' | 'operator' | 'person' | 'administrator' | 'cluster-
  */
 export type Scope = 'self' | 'reads' | 'anything';
 
+/** What a person's browser shows. */
+export const HTML = 'text/html; charset=utf-8';
+
 /** Prometheus, "Exposition formats": the text format. */
 export const PROMETHEUS_TEXT = 'text/plain; version=0.0.4; charset=utf-8';
 
@@ -37,13 +40,18 @@ interface Shape {
   readonly headers?: z.ZodObject;
   /** A JSON object; none: a body is not read. */
   readonly body?: z.ZodObject;
-  /** The body is a form, and refusals are those of OAuth (RFC 6749 §3.2, §5.2): what its clients expect. */
+  /** The body is a form; unless it is a browser's, refusals are those of OAuth (RFC 6749 §3.2, §5.2): what its clients expect. */
   readonly encoding?: 'form';
-  readonly status: 200 | 201 | 204;
+  /** For a person's browser: refusals are pages; `either`: to a browser that asks for HTML, and problems to a program. */
+  readonly browser?: 'page' | 'either';
+  /** 302 and 303 lead to another address (RFC 9110 §15.4). */
+  readonly status: 200 | 201 | 204 | 302 | 303;
+  /** A page that may also lead elsewhere instead. */
+  readonly leads?: 303;
   /** None: 204, or not JSON. */
   readonly result?: z.ZodType;
   /** The media type of a result that is text and not JSON. */
-  readonly media?: 'application/yaml' | typeof PROMETHEUS_TEXT;
+  readonly media?: 'application/yaml' | typeof PROMETHEUS_TEXT | typeof HTML;
   /** The answer has an ETag (RFC 9110 §8.8.3). */
   readonly etag?: true;
   /** Refusals of its own, beside those that every endpoint has. */

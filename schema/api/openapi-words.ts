@@ -2,6 +2,7 @@
 export const TAGS: readonly { readonly name: string; readonly description: string }[] = [
   { name: 'setup', description: 'The first administrator, and what the operator repairs' },
   { name: 'auth', description: 'Signing in and out, and the providers that people sign in with' },
+  { name: 'pages', description: 'What a person sees in a browser' },
   { name: 'me', description: 'Who is signed in' },
   { name: 'users', description: 'People' },
   { name: 'groups', description: 'Groups of people' },
@@ -15,8 +16,9 @@ export const TAGS: readonly { readonly name: string; readonly description: strin
   { name: 'settings', description: 'Settings of the plane' },
 ];
 
-/** The section of an endpoint: the first segment of its path that is not the version. */
-export const tagOf = (path: string): string => /^\/(?:v1\/)?([^/]+)/.exec(path)?.[1] ?? '';
+/** The section of an endpoint: the first segment of its path that is not the version; of what has none, `pages`. */
+export const tagOf = (path: string): string =>
+  path.startsWith('/v1/') || path.startsWith('/connect/') ? (/^\/(?:v1\/)?([^/]+)/.exec(path)?.[1] ?? '') : 'pages';
 
 /** Parameters whose schema does not describe them: a name means the same on every path. */
 const PLACES = new Map([
@@ -41,6 +43,8 @@ const PLACES = new Map([
   ['ttl', 'How long the token in it is good for, seconds'],
   ['query', 'Part of a name'],
   ['limit', 'How many at most'],
+  ['returnTo', 'Where to go afterwards: a path of this plane'],
+  ['user_code', 'The code that the device shows (RFC 8628 §3.3)'],
 ]);
 
 /** What a parameter is, where its name says it; else undefined, which the linter refuses. */

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { errorRow, type ErrorCode } from '../errors.ts';
-import type { Endpoint, Who } from './endpoint.ts';
+import { HTML, type Endpoint, type Who } from './endpoint.ts';
 import { isPermission, type Permission } from '../roles.ts';
 import { describePlace, TAGS, tagOf } from './openapi-words.ts';
 import { portablePatterns } from './pattern.ts';
@@ -51,7 +51,13 @@ const ETAG: Json = {
   ETag: { description: 'Of this version: send it as If-Match to change nothing else', schema: { type: 'string' } },
 };
 
+const LEADS: Json = {
+  description: 'Leads to another address',
+  headers: { location: { description: 'Where to (RFC 9110 §10.2.2)', required: true, schema: { type: 'string' } } },
+};
+
 function success(endpoint: Endpoint): Json {
+  if (endpoint.status === 302 || endpoint.status === 303) return LEADS;
   // The schema is of the value that YAML says, not of its text.
   const written = endpoint.media === 'application/yaml' ? 'object' : 'string';
   if (endpoint.media !== undefined) return { description: 'Done', ...content(endpoint.media, { type: written }) };
@@ -75,6 +81,10 @@ const OAUTH_REFUSALS: Json = {
   },
 };
 
+const PROBLEM: Json = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } };
+const PAGE: Json = { [HTML]: { schema: { type: 'string' } } };
+const TO_BROWSERS = { page: PAGE, either: { ...PROBLEM, ...PAGE } } as const;
+
 /** One response for each status, which names the codes that share it. */
 function refusals(endpoint: Endpoint): Json {
   const byStatus = new Map<number, Set<ErrorCode>>();
@@ -89,7 +99,7 @@ function refusals(endpoint: Endpoint): Json {
         String(status),
         {
           description: [...codes].map((code) => `${code}: ${errorRow(code).title}`).join('; '),
-          ...content('application/problem+json', { $ref: '#/components/schemas/Problem' }),
+          content: endpoint.browser === undefined ? PROBLEM : TO_BROWSERS[endpoint.browser],
         },
       ]),
   );
@@ -121,8 +131,9 @@ function operation(endpoint: Endpoint): Json {
       : { requestBody: { required: true, ...content(bodyMedia(endpoint), schemaOf(endpoint.body, 'input')) } }),
     responses: {
       [String(endpoint.status)]: success(endpoint),
+      ...(endpoint.leads === undefined ? {} : { [String(endpoint.leads)]: LEADS }),
       ...refusals(endpoint),
-      ...(endpoint.encoding === 'form' ? OAUTH_REFUSALS : {}),
+      ...(endpoint.encoding === 'form' && endpoint.browser === undefined ? OAUTH_REFUSALS : {}),
     },
   };
 }

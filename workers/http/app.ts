@@ -1,19 +1,20 @@
 import { Hono, type Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
-import { endBrowserSignIn } from '#schema/api/providers/providers.ts';
+import { endBrowserSignIn, startBrowserSignIn } from '#schema/api/providers/browser.ts';
 import { openApi } from '#schema/api/openapi.ts';
 import { OutriderError } from '#schema/errors.ts';
 import { IMPERSONATE_PREFIX } from '#schema/kube/impersonation.ts';
 import type { Deps } from '../api/handler.ts';
 import { admitAddress } from '../api/request-rate.ts';
-import { asPage, PAGES } from '../api/pages/pages.ts';
+import { PAGES } from '../api/pages/pages.ts';
+import { refusalPage } from '../api/pages/refusal.ts';
 import { endSignIn, startSignIn } from '../api/providers/flow.ts';
 import { IMPORT_PREFIX, importManifest } from '../connect/import.ts';
 import { describeError, loggablePath, logRequest } from '../log.ts';
 import { OAuthError, oauthResponse } from '../oauth.ts';
 import { codeOf, problemResponse } from '../problem.ts';
 import { audited, callEndpoint, callPage } from './call.ts';
-import { ROUTES } from './routes.ts';
+import { ENDPOINTS, ROUTES } from './routes.ts';
 
 /** What the entry point gives to each request. */
 export interface Bindings {
@@ -83,40 +84,35 @@ export function createApp(): Hono<{ Bindings: Bindings }> {
       },
     }),
   );
-  app.onError((error, context) =>
-    error instanceof OAuthError ? oauthResponse(error) : problemResponse(error, context.env.requestId),
-  );
-  app.notFound((context) =>
-    problemResponse(new OutriderError('not_found', 'there is nothing at this address'), context.env.requestId),
+  app.onError(async (error, context) => {
+    if (error instanceof OAuthError) return oauthResponse(error);
+    return await refused(error, context);
+  });
+  app.notFound(
+    async (context) => await refused(new OutriderError('not_found', 'there is nothing at this address'), context),
   );
 
   // Made once: neither the endpoints nor the address change while an isolate lives.
   let document: ReturnType<typeof openApi> | undefined;
   app.get('/v1/openapi.json', (context) => {
-    document ??= openApi(
-      ROUTES.map(({ endpoint }) => endpoint),
-      context.env.deps.config.publicUrl,
-    );
+    document ??= openApi(ENDPOINTS, context.env.deps.config.publicUrl);
     return context.json(document);
   });
   app.get(`${IMPORT_PREFIX}:file`, async (context) => await importManifest(context.req.raw, context.env.deps));
   for (const served of PAGES) {
-    app.on(served.method, served.path, async (context) => {
+    app.on(served.endpoint.method, served.endpoint.path, async (context) => {
       return await callPage(served, context.req.raw, context.env.deps);
     });
   }
-  // For browsers, which are sent on and bring cookies: not what an endpoint is.
-  app.get('/v1/auth/providers/:provider/start', async (context) => {
-    const { deps } = context.env;
-    return await readable(context.req.raw, async () =>
-      startSignIn(context.req.raw, deps, context.req.param('provider')),
-    );
+  // For browsers, which are sent on and bring cookies: not what other endpoints are.
+  app.get(pattern(startBrowserSignIn.path), async (context) => {
+    return await startSignIn(context.req.raw, context.env.deps, param(context, 'provider'));
   });
-  app.get('/v1/auth/providers/:provider/callback', async (context) => {
-    const params = { provider: context.req.param('provider') };
+  app.get(pattern(endBrowserSignIn.path), async (context) => {
+    const params = { provider: param(context, 'provider') };
     const asked = { request: context.req.raw, input: { params, query: {}, body: {} }, caller: null };
     const run = async (deps: Deps): Promise<Response> => await endSignIn(asked.request, deps, params.provider);
-    return await readable(asked.request, async () => audited(endBrowserSignIn, asked, context.env.deps, run));
+    return await audited(endBrowserSignIn, asked, context.env.deps, run);
   });
   for (const route of ROUTES) {
     const { method, path } = route.endpoint;
@@ -130,15 +126,22 @@ export function createApp(): Hono<{ Bindings: Bindings }> {
   return app;
 }
 
+const param = (context: AppContext, name: string): string => context.req.param(name) ?? '';
+
+/** Where an address is a page's, or no program's, a browser shows what is answered. */
+const FOR_BROWSERS = new Set(PAGES.map(({ endpoint }) => pattern(endpoint.path)));
+const FOR_EITHER = /^\/v1\/auth\/providers\/[^/]+\/(?:start|callback)$|^\/(?!v1\/|connect\/|import\/)/;
+
 /** A refusal is a page to a person's browser, and a problem to a program. */
-async function readable(request: Request, answer: () => Promise<Response>): Promise<Response> {
-  const isBrowser = request.headers.get('accept')?.includes('text/html') === true;
-  return isBrowser ? await asPage(answer) : await answer();
+async function refused(error: unknown, { req, env }: AppContext): Promise<Response> {
+  const asksForHtml = req.header('accept')?.includes('text/html') === true;
+  const isPage = FOR_BROWSERS.has(req.path) || (asksForHtml && FOR_EITHER.test(req.path));
+  return isPage ? await refusalPage(error, env.requestId) : problemResponse(error, env.requestId);
 }
 
 function methodsByPath(): Map<string, string[]> {
   const methods = new Map<string, string[]>();
-  for (const { method, path } of [...ROUTES.map(({ endpoint }) => endpoint), ...PAGES]) {
+  for (const { method, path } of ENDPOINTS) {
     const matched = pattern(path);
     methods.set(matched, [...(methods.get(matched) ?? []), method]);
   }

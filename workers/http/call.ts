@@ -6,7 +6,7 @@ import { userOf } from '../audit/events.ts';
 import { isRecorded, type PlaneCall } from '../audit/plane.ts';
 import { recorded } from '../audit/record.ts';
 import type { Deps, KnownCaller } from '../api/handler.ts';
-import { asPage, type Page } from '../api/pages/pages.ts';
+import type { Page } from '../api/pages/pages.ts';
 import { admit } from '../api/permission.ts';
 import { byName, readForm } from '../form.ts';
 import { asOAuthError } from '../oauth.ts';
@@ -161,26 +161,9 @@ async function runEndpoint({ endpoint, handler }: Route, { request, params }: In
 
 const NO_INPUT = { params: {}, query: {}, body: {} };
 
-/** Answers with a page, of a refusal too. What a form does is in the audit log like what an endpoint does, without what was typed. */
-export async function callPage(page: Page, request: Request, deps: Deps): Promise<Response> {
-  const { method, path } = page;
-  const endpoint = {
-    operation: path,
-    summary: path,
-    method,
-    path,
-    who: 'anyone',
-    scope: 'reads',
-    status: 200,
-    errors: [],
-  } as const;
-  return await asPage(
-    async () =>
-      await audited(
-        endpoint,
-        { request, input: NO_INPUT, caller: null },
-        deps,
-        async (given) => await page.answer(request, given),
-      ),
-  );
+/** Answers with a page. What a form does is in the audit log like what an endpoint does, without what was typed. */
+export async function callPage({ endpoint, answer }: Page, request: Request, deps: Deps): Promise<Response> {
+  const { body: _body, query: _query, ...told } = endpoint;
+  const run = async (given: Deps): Promise<Response> => await answer(request, given);
+  return await audited(told, { request, input: NO_INPUT, caller: null }, deps, run);
 }

@@ -1,7 +1,8 @@
 import { createConfig, lintFromString } from '@redocly/openapi-core';
 import { expect, test } from 'vitest';
+import type { Endpoint } from '#schema/api/endpoint.ts';
 import { openApi } from '#schema/api/openapi.ts';
-import { ROUTES } from './routes.ts';
+import { ENDPOINTS } from './routes.ts';
 
 /** Rules of the linter that are not ours. Every other one holds. */
 const OFF = {
@@ -20,14 +21,13 @@ const OFF = {
   'path-segment-plural': 'off',
   // The order of the sections is the one in which a plane is taken into use.
   'tags-alphabetical': 'off',
-  // OAuth says its refusals its own way (RFC 6749 §5.2); see the test below for everybody else.
+  // OAuth says its refusals its own way (RFC 6749 §5.2), and pages say theirs to people; see the test below for everybody else.
   'operation-4xx-problem-details-rfc7807': 'off',
+  // Some operations do nothing but lead a browser on; see below.
+  'operation-2xx-response': 'off',
 } as const;
 
-const document = openApi(
-  ROUTES.map(({ endpoint }) => endpoint),
-  'https://plane.example.org',
-);
+const document = openApi(ENDPOINTS, 'https://plane.example.org');
 
 async function findings(rules: Record<string, 'off' | 'error'>): Promise<string[]> {
   const config = await createConfig({ extends: ['all'], rules });
@@ -39,11 +39,35 @@ test('the linter has nothing to say about the document of the plane', async () =
   expect(await findings(OFF)).toEqual([]);
 });
 
-test('whatever is refused is refused by a problem, but for the three endpoints of OAuth', async () => {
+/** `<method> <path>` of what a linter's finding is about, once each. */
+const operations = (found: readonly string[]): Set<string> =>
+  new Set(
+    found.map((line) => {
+      const [, , path = '', method = ''] = (line.split('#')[1] ?? '').split('/');
+      return `${method.toUpperCase()} ${path.replaceAll('~1', '/')}`;
+    }),
+  );
+const named = ({ method, path }: Endpoint): string => `${method} ${path}`;
+
+test('whatever is refused is refused by a problem, but for the three endpoints of OAuth, and pages', async () => {
   const found = await findings({ ...OFF, 'operation-4xx-problem-details-rfc7807': 'error' });
-  expect(found.map((line) => line.split('#')[1])).toEqual([
-    '/paths/~1v1~1auth~1device~1code/post/responses/400',
-    '/paths/~1v1~1auth~1device~1token/post/responses/400',
-    '/paths/~1v1~1auth~1cli~1token/post/responses/400',
+  const pages = new Set(ENDPOINTS.filter(({ browser }) => browser === 'page').map(named));
+  expect([...operations(found)].filter((operation) => !pages.has(operation))).toEqual([
+    'POST /v1/auth/device/code',
+    'POST /v1/auth/device/token',
+    'POST /v1/auth/cli/token',
   ]);
+});
+
+test('what only leads a browser on says where to by Location', async () => {
+  const found = await findings({ ...OFF, 'operation-2xx-response': 'error' });
+  const leading = ENDPOINTS.filter(({ status }) => status > 300).map(named);
+  expect(leading).toHaveLength(3);
+  expect(operations(found)).toEqual(new Set(leading));
+  const led = { headers: { location: { required: true } } };
+  expect(document['paths']).toMatchObject({
+    '/v1/auth/providers/{provider}/start': { get: { responses: { 302: led } } },
+    '/v1/auth/providers/{provider}/callback': { get: { responses: { 303: led } } },
+    '/login': { post: { responses: { 303: led, 200: { content: { 'text/html; charset=utf-8': {} } } } } },
+  });
 });

@@ -36,6 +36,7 @@ import {
   testProvider,
   updateProvider,
 } from '#schema/api/providers/providers.ts';
+import { endBrowserSignIn, startBrowserSignIn } from '#schema/api/providers/browser.ts';
 import { signInWithProvider } from '#schema/api/providers/password.ts';
 import { resetPassword, setUpAdministrator } from '#schema/api/account/setup.ts';
 import {
@@ -99,6 +100,8 @@ import {
   handleDeleteRegistrationToken,
   handleListRegistrationTokens,
 } from '../api/clusters/registration-tokens.ts';
+import type { Endpoint } from '#schema/api/endpoint.ts';
+import { PAGES } from '../api/pages/pages.ts';
 import { route, type Route } from '../api/route.ts';
 import { handleResetPassword, handleSetUpAdministrator } from '../api/account/setup.ts';
 import { handleGetSettings, handleUpdateSettings } from '../api/plane/settings.ts';
@@ -119,7 +122,7 @@ import { clusterRoutes } from '../resources/kinds/clusters.ts';
 import { groupRoutes } from '../resources/kinds/groups.ts';
 import { userRoutes } from '../resources/kinds/users.ts';
 
-/** Every endpoint of the plane but `/k8s`, tunnels and manifests. */
+/** Every endpoint of the plane that a program calls, but `/k8s`, tunnels and manifests. */
 export const ROUTES: readonly Route[] = [
   route(setUpAdministrator, handleSetUpAdministrator),
   route(resetPassword, handleResetPassword),
@@ -182,4 +185,12 @@ export const ROUTES: readonly Route[] = [
   route(deleteOwnTokens, handleDeleteOwnTokens),
   route(listUserTokens, handleListUserTokens),
   route(deleteUserTokens, handleDeleteUserTokens),
+];
+
+/** The same, and what a person's browser calls: all that the plane's document describes. */
+export const ENDPOINTS: readonly Endpoint[] = [
+  ...ROUTES.map(({ endpoint }) => endpoint),
+  startBrowserSignIn,
+  endBrowserSignIn,
+  ...PAGES.map(({ endpoint }) => endpoint),
 ];

@@ -4,7 +4,7 @@ import { endpoint } from '../endpoint.ts';
 import { ProviderId } from './types.ts';
 
 /** What a directory takes for a password is longer than what the plane's own people choose. */
-const MAX_PASSWORD = 1024;
+export const MAX_DIRECTORY_PASSWORD = 1024;
 
 export const signInWithProvider = endpoint({
   operation: 'signInWithProvider',
@@ -16,7 +16,7 @@ export const signInWithProvider = endpoint({
   params: z.object({ provider: ProviderId }),
   body: z.strictObject({
     username: signIn.body.shape.username,
-    password: z.string().min(1).max(MAX_PASSWORD),
+    password: z.string().min(1).max(MAX_DIRECTORY_PASSWORD),
     session: signIn.body.shape.session,
   }),
   status: 200,

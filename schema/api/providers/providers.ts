@@ -181,22 +181,6 @@ export const disableProvider = endpoint({
   errors: ['not_found', 'conflict'],
 });
 
-/**
- * Where a provider sends the browser back to. Declared for the audit log: what it takes and gives is a browser's, so it is mounted by itself
- * (`workers/api/providers/flow.ts`).
- */
-export const endBrowserSignIn = endpoint({
-  operation: 'endBrowserSignIn',
-  summary: 'Where a sign-in provider sends the browser back to',
-  method: 'GET',
-  path: '/v1/auth/providers/{provider}/callback',
-  who: 'anyone',
-  scope: 'anything',
-  params,
-  status: 200,
-  errors: ['sign_in_failed', 'sign_in_refused', 'provider_unavailable', 'not_found'],
-});
-
 export const reencryptSecrets = endpoint({
   operation: 'reencryptSecrets',
   summary: 'Seal secrets anew that an older key sealed, some at a time; the old key can go once none is left',

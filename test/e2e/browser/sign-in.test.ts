@@ -1,9 +1,9 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import * as z from 'zod';
 import type { Plane } from '#scripts/local/plane.ts';
 import type { Visitor } from '../../support/browser/chromium.ts';
+import { look } from '../../support/browser/look.ts';
 import { Cli, installCli } from '../../support/processes/cli.ts';
 import { Scratch } from '../../support/processes/local.ts';
 import { press, Stage } from './stage.ts';
@@ -19,14 +19,6 @@ beforeAll(async () => {
   bin = await installCli(await scratch.folder());
 });
 afterAll(async () => scratch.clear());
-
-/** Where pictures of the pages go, for somebody to look at; unset: nowhere. */
-const PICTURES = process.env['OUTRIDER_PICTURES'];
-async function picture(page: Page, name: string): Promise<void> {
-  if (PICTURES === undefined) return;
-  await mkdir(PICTURES, { recursive: true });
-  await page.screenshot({ path: join(PICTURES, `${name}.png`) });
-}
 
 /** The line by which Chromium notes that a page or an address was answered with this status: expected where a test is refused something. */
 const refusal = (status: number) =>
@@ -46,22 +38,22 @@ describe('signing in', () => {
   test('with a password made for one use, which has to be replaced by one of one’s own', async () => {
     const { page, context, complaints } = await stage.visitor();
     await page.goto(`${plane.url}/login`);
-    await picture(page, 'login');
+    expect(await look(page, 'login')).toEqual([]);
     expect(complaints).toEqual([]);
     await fill(page, 'Name', 'admin');
     await fill(page, 'Password', 'a guess');
     await press(page, 'Sign in');
-    expect(await page.getByRole('alert').textContent()).toBe('The name or the password is wrong.');
-    await picture(page, 'login-wrong');
+    expect(await page.getByRole('alert').textContent()).toContain('The name or the password is wrong.');
+    expect(await look(page, 'login-wrong')).toEqual([]);
     await fill(page, 'Password', stage.firstPassword);
     await press(page, 'Sign in');
     expect(await page.getByRole('alert').textContent()).toContain('choose your own');
-    await picture(page, 'login-change');
+    expect(await look(page, 'login-change')).toEqual([]);
     await fill(page, 'Password', stage.firstPassword);
     await fill(page, /^New password/, 'a password of my own');
     await press(page, 'Sign in');
     expect(await page.getByText('You are signed in as').textContent()).toBe('You are signed in as admin.');
-    await picture(page, 'signed-in');
+    expect(await look(page, 'signed-in')).toEqual([]);
     expect(complaints).toEqual([refusal(401), refusal(403)]);
     expect(await context.cookies()).toEqual([
       expect.objectContaining({
@@ -78,7 +70,7 @@ describe('signing in', () => {
   });
 
   test.each([
-    ['an OpenID provider', async (one: Visitor) => stage.signInWithOidc(one), 'ada'],
+    ['an OpenID provider', async (one: Visitor) => stage.signInWithOidc(one), 'ada (Ada Lovelace)'],
     ['GitHub', async (one: Visitor) => stage.signInWithGitHub(one), 'octocat'],
   ])('with %s, through its own pages and back', async (_, signIn, username) => {
     const one = await stage.visitor();
@@ -89,6 +81,66 @@ describe('signing in', () => {
     // The cookie of the sign-in itself is gone again.
     expect((await one.context.cookies(plane.url)).map(({ name }) => name)).toEqual(['__Host-outrider-session']);
     expect(one.complaints).toEqual([]);
+  });
+});
+
+/** What has the keyboard, by its accessible name or its text. */
+const focused = async (page: Page): Promise<string> =>
+  z
+    .string()
+    .parse(
+      await page.evaluate(
+        '(({ labels, textContent }) => (labels?.[0]?.textContent ?? textContent).trim())(document.activeElement)',
+      ),
+    );
+
+describe('going on, and out', () => {
+  test('by the keyboard alone: in, to what one can do, and out', async () => {
+    const { page, context, complaints } = await stage.visitor();
+    await page.goto(`${plane.url}/`);
+    expect(await focused(page)).toBe('Name');
+    await page.keyboard.type('admin');
+    await page.keyboard.press('Tab');
+    expect(await focused(page)).toBe('Password');
+    await page.keyboard.type('a password of my own');
+    await page.keyboard.press('Enter');
+    await page.getByText('You are signed in as').waitFor();
+    expect(await page.getByRole('heading', { level: 2 }).allTextContents()).toEqual([
+      'Your clusters',
+      'From a terminal',
+    ]);
+    const seen = [];
+    for (const _ of ['link', 'button']) {
+      await page.keyboard.press('Tab');
+      seen.push(await focused(page));
+    }
+    expect(seen).toEqual(['sign a device in', 'Sign out']);
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Signed out' }).waitFor();
+    expect(await look(page, 'signed-out')).toEqual([]);
+    expect(await context.cookies()).toEqual([]);
+    await page.getByRole('link', { name: 'Sign in again' }).click();
+    expect(await page.getByRole('heading').textContent()).toBe('Sign in');
+    expect(complaints).toEqual([]);
+  });
+
+  test('a refusal says what to do, and leads back', async () => {
+    const { page } = await stage.visitor();
+    await page.goto(`${plane.url}/v1/auth/providers/oidc/callback?state=forged&code=forged`);
+    expect(await page.getByRole('alert').textContent()).toMatch(/^This browser has begun no sign-in; begin again\. /);
+    expect(await look(page, 'refused')).toEqual([]);
+    await page.getByRole('link', { name: 'Back to the sign-in page' }).click();
+    expect(await page.getByRole('heading').textContent()).toBe('Sign in');
+    await page.goto(`${plane.url}/no/such/page`);
+    expect(await look(page, 'not-found')).toEqual([]);
+    await page.goto(`${plane.url}/device`);
+    await stage.signInWithOidc({ page });
+    expect(await focused(page)).toContain('The code that your device shows');
+    expect(await look(page, 'device-code')).toEqual([]);
+    await page.keyboard.type('bcdfghjk');
+    await page.keyboard.press('Enter');
+    expect(await page.getByRole('alert').textContent()).toContain('No device waits with this code.');
+    expect(await look(page, 'device-unknown')).toEqual([]);
   });
 });
 
@@ -106,12 +158,12 @@ describe.concurrent('signing the CLI in', () => {
     await page.goto(`${plane.url}/device?user_code=${userCode}`);
     await stage.signInWithOidc(one);
     expect(page.url()).toBe(`${plane.url}/device?user_code=${userCode}`);
-    await picture(page, 'device');
+    expect(decision === 'Approve' ? await look(page, 'device') : []).toEqual([]);
     const shown = await page.locator('body').innerText();
     for (const said of [userCode, 'outrider-cli', 'ada', '127.0.0.1']) expect(shown).toContain(said);
     await press(page, decision);
     expect(await page.getByRole('heading').textContent()).toBe(title);
-    await picture(page, `device-${decision}`);
+    expect(await look(page, `device-${decision}`)).toEqual([]);
     expect(await login.exited).toMatchObject({ code });
     expect(await cli.run(['whoami'])).toMatchObject({ code: code === 0 ? 0 : 3 });
     expect(one.complaints).toEqual([]);
@@ -128,13 +180,13 @@ describe.concurrent('signing the CLI in', () => {
     const { page } = one;
     await page.goto(address);
     await stage.signInWithGitHub(one);
-    await picture(page, 'consent');
+    expect(decision === 'Approve' ? await look(page, 'consent') : []).toEqual([]);
     expect(await page.locator('body').innerText()).toMatch(/outrider-cli.*octocat/s);
     expect(one.complaints).toEqual([]);
     await press(page, decision);
     await page.waitForURL('http://127.0.0.1:*/callback**');
     expect(await page.getByRole('heading').textContent()).toBe(title);
-    await picture(page, `consent-${decision}`);
+    expect(await look(page, `consent-${decision}`)).toEqual([]);
     expect(await login.exited).toMatchObject({ code });
     expect(await cli.run(['whoami'])).toMatchObject({ code: code === 0 ? 0 : 3 });
   });

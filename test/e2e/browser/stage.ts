@@ -86,7 +86,7 @@ export class Stage {
   }
 
   /** Follows the sign-in page's link, and does as a person does at the OpenID provider: name and password, then whether the plane may know. */
-  async signInWithOidc({ page }: Visitor): Promise<void> {
+  async signInWithOidc({ page }: Pick<Visitor, 'page'>): Promise<void> {
     await page.getByRole('link', { name: 'Sign in with Company' }).click();
     await page.waitForURL(`${this.#providers.oidc}/**`);
     await page.fill('input[name=login]', 'ada');
@@ -98,7 +98,7 @@ export class Stage {
   }
 
   /** The same at GitHub, where the person is signed in and is asked whether the plane may know. */
-  async signInWithGitHub({ page }: Visitor): Promise<void> {
+  async signInWithGitHub({ page }: Pick<Visitor, 'page'>): Promise<void> {
     await page.getByRole('link', { name: 'Sign in with GitHub' }).click();
     await page.waitForURL(`${this.#providers.gitHub}/**`);
     await press(page, 'Authorize Outrider');

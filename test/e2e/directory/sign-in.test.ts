@@ -1,16 +1,23 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as z from 'zod';
+import { getClusterTunnels } from '#schema/api/clusters/clusters.ts';
 import { signInWithProvider } from '#schema/api/providers/password.ts';
 import { searchPrincipals } from '#schema/api/providers/principals.ts';
 import { testProvider } from '#schema/api/providers/providers.ts';
 import { PlaneApi } from '../../support/api.ts';
+import { startChromium, visit, type Visitor } from '../../support/browser/chromium.ts';
+import { look } from '../../support/browser/look.ts';
 import { newPassword, TestDomain } from '../../support/domain.ts';
+import { Scratch } from '../../support/processes/local.ts';
 import { startWorld, type World } from '../../support/world.ts';
 
 // A real domain controller, a real agent that asks it, a real plane, and a real API server whose RBAC is the judge. Steps of one story: each test goes on from the one before.
 
+const scratch = new Scratch();
 let domain: TestDomain;
 let world: World;
+/** Somebody’s browser, which nobody has signed in with. */
+let visitor: Visitor;
 let inner: string;
 let ops: string;
 let opsPrincipal: string;
@@ -28,9 +35,14 @@ beforeAll(async () => {
   ]);
   const adaDn = await domain.addUser({ cn: 'Ada', login: 'ada', password, displayName: 'Ada Lovelace' });
   inner = await domain.addGroup('inner', [adaDn]);
+  await domain.addUser({ cn: 'Bob', login: 'bob', password, disabled: true });
   ops = await domain.addGroup('operations', [inner]);
+  const chromium = await startChromium(await scratch.folder(), [world.plane.caPem]);
+  scratch.defer(async () => await chromium.close());
+  visitor = await visit(chromium, world.plane.url);
 });
 afterAll(async () => {
+  await scratch.clear();
   await world?.stop();
   await domain?.stop();
 });
@@ -118,10 +130,83 @@ test('removed from the group, they lose it with the next refresh', async () => {
   await expect.poll(async () => (await asAda('GET', '/api/v1/namespaces')).status).toBe(200);
 });
 
+/** What somebody types at the page of the directory. */
+async function type(username: string, typed: string): Promise<void> {
+  const { page } = visitor;
+  await page.getByLabel('Name', { exact: true }).fill(username);
+  await page.getByLabel('Password', { exact: true }).fill(typed);
+  const answered = page.waitForResponse(`${world.plane.url}/login`);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await answered;
+  await page.waitForLoadState();
+}
+const toTheDirectory = async (): Promise<void> => {
+  await visitor.page.goto(`${world.plane.url}/login`);
+  await visitor.page.getByRole('link', { name: 'Sign in with Corp' }).click();
+};
+const wrong = async (): Promise<string> => (await visitor.page.getByRole('alert').textContent()) ?? '';
+const heading = async (): Promise<string> =>
+  (await visitor.page.getByRole('heading', { level: 1 }).textContent()) ?? '';
+
+describe('in a browser', () => {
+  test('they choose the directory, type their name and password there, and see who they are and what is theirs', async () => {
+    const { page, complaints } = visitor;
+    await toTheDirectory();
+    expect(await heading()).toBe('Sign in with Corp');
+    expect(await look(page, 'directory')).toEqual([]);
+    expect(await page.getByRole('link', { name: 'Other ways to sign in' }).count()).toBe(1);
+    expect(complaints).toEqual([]);
+    await type('ada', password);
+    expect(await page.getByText('You are signed in as').textContent()).toBe('You are signed in as ada (Ada Lovelace).');
+    expect(await page.getByRole('listitem').allTextContents()).toEqual(['e2e']);
+    expect(await look(page, 'directory-signed-in')).toEqual([]);
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    expect(await heading()).toBe('Signed out');
+  });
+
+  test('a wrong password and an account that is disabled there are told alike, and what to do', async () => {
+    await toTheDirectory();
+    await type('ada', newPassword());
+    const said = await wrong();
+    expect(said).toMatch(/^The name or the password is wrong\..*ask an administrator\.$/);
+    await type('bob', password);
+    expect([await wrong(), await heading()]).toEqual([said, 'Sign in with Corp']);
+    expect(await look(visitor.page, 'directory-wrong')).toEqual([]);
+  });
+});
+
 test('disabled on the plane, they are refused within 5 s, and do not come in again', async () => {
   await world.api.text('PATCH', `/v1/users/${ada.id}`, { spec: { enabled: false } });
   const after = await refusedAfter(401);
   console.log(`refused ${Math.round(after)} ms after the person was disabled`);
   expect(after).toBeLessThan(REVOKED_WITHIN_MS);
   expect((await signIn('ada', password)).status).toBe(403);
+});
+
+describe('in a browser, once more', () => {
+  test('whom the plane keeps out is told so, and who can change it', async () => {
+    await toTheDirectory();
+    await type('ada', password);
+    expect(await wrong()).toMatch(/^This account is disabled\. Only an administrator/);
+  });
+
+  test('a directory that does not answer is no fault of theirs, and no server of it is named', async () => {
+    await domain.ldaps.close();
+    await toTheDirectory();
+    await type('ada', password);
+    expect(await wrong()).toMatch(/^The directory does not answer as it should\. Nothing is wrong with your account\./);
+    expect(await wrong()).not.toMatch(/127\.0\.0\.1|ECONN/);
+    expect(await visitor.page.getByText(/^Request \S+$/).count()).toBe(1);
+    expect(await look(visitor.page, 'directory-down')).toEqual([]);
+  });
+
+  test('nor is an agent that is gone', async () => {
+    await world.agent?.kill();
+    const tunnels = async () =>
+      (await world.api.json(getClusterTunnels.result, 'GET', `/v1/clusters/${world.clusterId}/tunnels`)).items;
+    await expect.poll(tunnels, { timeout: 15_000 }).toEqual([]);
+    await toTheDirectory();
+    await type('ada', password);
+    expect(await wrong()).toMatch(/^The cluster by which the directory is asked is not connected\./);
+  });
 });

@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
+import { connect } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as z from 'zod';
 import { whoAmI } from '#schema/api/account/auth.ts';
@@ -35,6 +37,50 @@ beforeAll(async () => {
 });
 afterAll(() => scratch.clear());
 
+// What the first runs met as connections that ended within TLS: an answer that came before its request's body, which http.client of Python sends behind the head. Tried without the
+// wait in workers/http/serve.ts: each failed.
+test.each([
+  ['that has too many bytes', 1_100_000, {}],
+  ['that is not what it says', 60_000, { 'content-type': 'text/plain' }],
+  ['of somebody who would act as another', 4_000, { 'impersonate-user': 'somebody' }],
+])(
+  'a body %s is taken before it is refused: the answer arrives, and the connection goes on',
+  async (_, size, fields) => {
+    const { host, hostname, port } = new URL(plane.url);
+    const socket = connect({ host: hostname, port: Number(port), ca: plane.caPem });
+    scratch.defer(async () => socket.destroy());
+    let received = '';
+    const ended = new Promise<never>((_resolve, reject) => {
+      socket.once('error', reject).once('end', () => reject(new Error(`the connection ended after: ${received}`)));
+    });
+    socket.on('data', (octets: Buffer) => (received += octets.toString('latin1')));
+    const answered = async (times: number): Promise<string[]> => {
+      const statuses = (): string[] => received.match(/^HTTP\/1\.1 \d+/gm) ?? [];
+      // Each piece of data is waited for anew.
+      while (statuses().length < times) await Promise.race([ended, once(socket, 'data')]);
+      return statuses();
+    };
+    const head = (method: string, path: string, more: object): string =>
+      [
+        `${method} ${path} HTTP/1.1`,
+        ...Object.entries({ host, authorization: `Bearer ${administrator.token}`, ...more }).map(
+          ([name, value]) => `${name}: ${value}`,
+        ),
+        '\r\n',
+      ].join('\r\n');
+    await once(socket, 'secureConnect');
+    const length = { 'content-type': 'application/json', 'content-length': size, ...fields };
+    socket.write(head('POST', '/v1/auth/providers', length));
+    // Not with its head: so the refusal is there before it.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    socket.write(Buffer.alloc(size, 'x'));
+    const [refusal] = await answered(1);
+    expect(refusal).toMatch(/ (?:400|403|413)$/);
+    socket.write(head('GET', '/v1/me', {}));
+    expect(await answered(2)).toEqual([refusal, 'HTTP/1.1 200']);
+  },
+);
+
 test('every operation answers as its document says, and none with a 5xx, whatever it is asked', async () => {
   const python = await installSchemathesis(console.log);
   const me = await administrator.json(whoAmI.result, 'GET', '/v1/me');
@@ -55,6 +101,7 @@ test('every operation answers as its document says, and none with a 5xx, whateve
       ...process.env,
       PLANE_TOKEN: administrator.token,
       PLANE_OPERATOR_TOKEN: await plane.mint(),
+      PLANE_URL: plane.url,
       PLANE_CA_FILE: plane.caFile ?? '',
       PLANE_OWN_IDS: JSON.stringify([me.user.id, me.user.username, me.token.id]),
       PYTHONPATH: import.meta.dirname,

@@ -169,7 +169,7 @@ test('who mistypes a password is still led to the other ways in', async () => {
 test('the page on which one signs in leads to enabled providers, and a refusal is a page to a browser', async () => {
   const login = await ask('GET /login?returnTo=%2Fclusters');
   expect(login.text).toContain(
-    '<a href="/v1/auth/providers/oidc/start?returnTo=%2Fclusters">Sign in with The oidc</a>',
+    '<a href="/v1/auth/providers/oidc/start?returnTo=%2Fclusters">Sign in with <bdi>The oidc</bdi></a>',
   );
   await world.ask('PATCH /v1/auth/providers/oidc', { displayName: '<script>alert(1)</script>' });
   expect((await ask('GET /login')).text).not.toContain('<script>');

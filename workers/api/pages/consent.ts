@@ -1,36 +1,29 @@
 import * as z from 'zod';
-import { CLI_CLIENT_ID, MAX_REDIRECT_URI } from '#schema/api/account/oauth.ts';
+import { CLI_CLIENT_ID } from '#schema/api/account/oauth.ts';
+import { consentByForm, showConsent } from '#schema/api/account/pages.ts';
 import { OutriderError } from '#schema/errors.ts';
 import { csrfToken, isCsrfToken } from '../../authn/browser/csrf.ts';
 import type { Deps } from '../handler.ts';
 import { grantCode } from '../sign-in/code.ts';
 import { loopbackAddress } from '../sign-in/codes.ts';
-import { joined, markup, page, seeOther } from './html.ts';
-import { Csrf, formOf, queryOf, signInFor, visitor } from './request.ts';
+import { joined, markup, named, page, seeOther } from './html.ts';
+import { formOf, queryOf, signInFor, visitor } from './request.ts';
 
 /** Where a program sends its person (RFC 6749 §4.1.1, RFC 7636 §4.3). */
-export const CONSENT_PATH = '/v1/auth/cli/authorize';
+const { path: CONSENT_PATH } = showConsent;
 
-/** `state` is the program's own; it is asked for, since without it the program could not tell an answer to its question from another's. */
-const Asked = z.object({
-  response_type: z.literal('code'),
-  client_id: z.literal(CLI_CLIENT_ID),
-  redirect_uri: z
-    .string()
-    .max(MAX_REDIRECT_URI)
-    .transform((text, context) => {
-      const url = loopbackAddress(text);
-      if (url !== null) return url;
-      context.addIssue({ code: 'custom', message: 'http://127.0.0.1:<port>/… is expected' });
-      return z.NEVER;
-    }),
-  state: z.string().regex(/^[\x21-\x7E]{1,256}$/),
-  code_challenge: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
-  code_challenge_method: z.literal('S256'),
-});
+/** Read more closely than the declaration says. */
+const place = {
+  redirect_uri: showConsent.query.shape.redirect_uri.transform((text, context) => {
+    const url = loopbackAddress(text);
+    if (url !== null) return url;
+    context.addIssue({ code: 'custom', message: 'http://127.0.0.1:<port>/… is expected' });
+    return z.NEVER;
+  }),
+};
+const Asked = showConsent.query.extend(place);
 type Asked = z.infer<typeof Asked>;
-
-const Form = Asked.extend({ csrf: Csrf, decision: z.enum(['approve', 'deny']) });
+const Form = consentByForm.body.extend(place);
 
 /** A consent is for one challenge and one place: the form cannot be given another. */
 const purpose = ({ redirect_uri: uri, code_challenge: challenge }: Asked): string => `code ${challenge} ${uri.href}`;
@@ -39,7 +32,7 @@ const purpose = ({ redirect_uri: uri, code_challenge: challenge }: Asked): strin
  * `GET /v1/auth/cli/authorize`: asks the person. What is wrong with the question is told here and nowhere else: an address that was not checked is led to by nothing
  * (RFC 6749 §4.1.2.1).
  */
-export async function showConsent(request: Request, deps: Deps): Promise<Response> {
+export async function askConsent(request: Request, deps: Deps): Promise<Response> {
   const asked = queryOf(Asked, request);
   const caller = await visitor(request, deps);
   if (caller === null) return seeOther(signInFor(CONSENT_PATH + new URL(request.url).search));
@@ -54,7 +47,7 @@ export async function showConsent(request: Request, deps: Deps): Promise<Respons
   );
   const body = markup`
     <p>
-      A program on this machine, <b>${CLI_CLIENT_ID}</b>, asks to act as <b>${caller.facts.username}</b>, with all that
+      A program on this machine, <b>${CLI_CLIENT_ID}</b>, asks to act as <b>${named(caller.facts.username)}</b>, with all that
       you may do.
     </p>
     <dl>
@@ -71,7 +64,7 @@ export async function showConsent(request: Request, deps: Deps): Promise<Respons
 }
 
 /** `POST /v1/auth/cli/authorize`: leads back to the program, with a code or with the refusal. */
-export async function consentByForm(request: Request, deps: Deps): Promise<Response> {
+export async function answerConsent(request: Request, deps: Deps): Promise<Response> {
   const sent = await formOf(Form, request, deps);
   const caller = await visitor(request, deps);
   if (caller === null) throw new OutriderError('unauthenticated', 'you are not signed in any more; begin again');

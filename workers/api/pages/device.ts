@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import { decideByForm, showDevice } from '#schema/api/account/pages.ts';
 import { moment } from '#schema/api/endpoint.ts';
 import { OutriderError } from '#schema/errors.ts';
 import { csrfToken, isCsrfToken } from '../../authn/browser/csrf.ts';
@@ -6,23 +6,19 @@ import type { DeviceGrant } from '../../store/sign-in/device-grants.ts';
 import type { Deps, KnownCaller } from '../handler.ts';
 import { shownCode, typedCode } from '../sign-in/codes.ts';
 import { decideDevice, waitingDevice } from '../sign-in/device.ts';
-import { markup, page, PageRefusal, seeOther } from './html.ts';
-import { Csrf, formOf, queryOf, signInFor, visitor } from './request.ts';
-
-const Code = z.string().max(32);
-const Query = z.object({ user_code: Code.default('') });
-const Form = z.object({ user_code: Code, csrf: Csrf, decision: z.enum(['approve', 'deny']) });
+import { alert, describedBy, markup, named, page, PageRefusal, seeOther } from './html.ts';
+import { formOf, queryOf, signInFor, visitor } from './request.ts';
 
 /** A form for one code is good for no other. */
 const purpose = (code: string): string => `device ${code}`;
 
 async function ask(wrong: string | null = null, status = 200): Promise<Response> {
   const body = markup`
-    ${wrong === null ? null : markup`<p class="wrong" role="alert">${wrong}</p>`}
+    ${wrong === null ? null : alert(wrong)}
     <form method="get" action="/device">
       <label>The code that your device shows
-        <input class="code" name="user_code" autocomplete="off" autocapitalize="characters" maxlength="9" required autofocus></label>
-      <button>Go on</button>
+        <input class="code" name="user_code" autocomplete="off" autocapitalize="characters" autocorrect="off" spellcheck="false" maxlength="32"${describedBy(wrong)} required autofocus></label>
+      <button class="main">Go on</button>
     </form>`;
   return await page('Sign a device in', body, { status });
 }
@@ -34,12 +30,12 @@ async function confirm(deps: Deps, { principal, facts }: KnownCaller, code: stri
   const csrf = await csrfToken(deps.config, principal, purpose(code));
   const body = markup`
     <p class="code">${shownCode(code)}</p>
-    <p>Does your device show this very code? It asks to act as <b>${facts.username}</b>, with all that you may do.</p>
+    <p>Does your device show this very code? It asks to act as <b>${named(facts.username)}</b>, with all that you may do.</p>
     <dl>
       <dt>Client</dt>
       <dd>${grant.clientId}</dd>
       <dt>Calls itself</dt>
-      <dd>${grant.deviceName === '' ? '(nothing)' : grant.deviceName}</dd>
+      <dd>${grant.deviceName === '' ? '(nothing)' : named(grant.deviceName)}</dd>
       <dt>Asks from</dt>
       <dd>${grant.address ?? 'an unknown address'}</dd>
       <dt>You are at</dt>
@@ -60,8 +56,8 @@ async function confirm(deps: Deps, { principal, facts }: KnownCaller, code: stri
 }
 
 /** `GET /device?user_code=…`: asks for the code, then whether to approve. */
-export async function showDevice(request: Request, deps: Deps): Promise<Response> {
-  const { user_code: typed } = queryOf(Query, request);
+export async function askDevice(request: Request, deps: Deps): Promise<Response> {
+  const { user_code: typed } = queryOf(showDevice.query, request);
   const code = typedCode(typed);
   const caller = await visitor(request, deps);
   if (caller === null) return seeOther(signInFor(code === null ? '/device' : `/device?user_code=${shownCode(code)}`));
@@ -71,8 +67,8 @@ export async function showDevice(request: Request, deps: Deps): Promise<Response
 }
 
 /** `POST /device`: the decision. */
-export async function decideByForm(request: Request, deps: Deps): Promise<Response> {
-  const { user_code: typed, csrf, decision } = await formOf(Form, request, deps);
+export async function answerDevice(request: Request, deps: Deps): Promise<Response> {
+  const { user_code: typed, csrf, decision } = await formOf(decideByForm.body, request, deps);
   const caller = await visitor(request, deps);
   if (caller === null) throw new OutriderError('unauthenticated', 'you are not signed in any more; begin again');
   const code = typedCode(typed);
@@ -86,7 +82,7 @@ export async function decideByForm(request: Request, deps: Deps): Promise<Respon
   return approved
     ? await page(
         'Approved',
-        markup`<p>The device is signed in as <b>${caller.facts.username}</b>. You can close this page.</p>`,
+        markup`<p>The device is signed in as <b>${named(caller.facts.username)}</b>. You can close this page.</p>`,
       )
     : await page('Denied', markup`<p>The device was refused. You can close this page.</p>`);
 }

@@ -1,4 +1,6 @@
 import { OutriderError } from '#schema/errors.ts';
+import { HTML } from '#schema/api/endpoint.ts';
+import { STYLE } from './style.ts';
 
 /** Text that is HTML already: made by {@link markup} alone. */
 export class Html {
@@ -22,21 +24,6 @@ export function markup(parts: TemplateStringsArray, ...values: (Html | string | 
 /** Several pieces, one after another. */
 export const joined = (pieces: readonly Html[]): Html => new Html(pieces.map(({ text }) => text).join('\n'));
 
-const STYLE = `
-  :root { color-scheme: light dark; }
-  body { font: 1rem/1.5 system-ui, sans-serif; max-width: 26rem; margin: 12vh auto; padding: 0 1rem; }
-  header { opacity: .7; }
-  h1 { font-size: 1.4rem; margin-top: .3rem; }
-  nav { border-top: 1px solid #8886; margin-top: 1.6rem; padding-top: .4rem; }
-  label { display: block; margin: .8rem 0; }
-  input { display: block; width: 100%; box-sizing: border-box; font: inherit; padding: .5rem; margin-top: .2rem; }
-  button { font: inherit; padding: .5rem 1.2rem; margin: .8rem .5rem 0 0; }
-  dt { float: left; clear: left; width: 7rem; opacity: .7; }
-  dd { margin: 0 0 .3rem 7rem; overflow-wrap: anywhere; }
-  .code { font: 1.6rem ui-monospace, monospace; letter-spacing: .1em; }
-  .wrong { border-left: .3rem solid #c33; padding-left: .7rem; }
-`;
-
 let styleHash: string | undefined;
 
 /** CSP Level 3 §6.7.3.1 ff.: by its hash the one style of ours is let in, and no other. */
@@ -48,11 +35,26 @@ async function styleSource(): Promise<string> {
   return `'sha256-${styleHash}'`;
 }
 
+/** A name that somebody chose: whatever its direction, and whatever marks of direction are in it, the text around it stays as it is (HTML, §4.5.24). */
+export const named = (name: string): Html => markup`<bdi>${name}</bdi>`;
+
+/** What went wrong, said to whoever cannot see the page as well. */
+export const alert = (text: Html | string): Html => markup`<p class="wrong" role="alert" id="wrong">${text}</p>`;
+
+/** Attributes of the field that is to be filled in anew because of an {@link alert}. */
+export const describedBy = (wrong: string | null | undefined): Html | null =>
+  wrong === null || wrong === undefined ? null : markup` aria-describedby="wrong" aria-invalid="true"`;
+
+/** Out of a page on which there is nothing more to do. */
+export const WAY_BACK = markup`<nav><a href="/login">Back to the sign-in page</a></nav>`;
+
 /** What a page is answered with. */
 export interface PageOptions {
   readonly status?: number;
   /** An origin that a form's answer leads to, beside our own: browsers hold `form-action` against redirects too. */
   readonly formTarget?: string;
+  /** In the place of the title. */
+  readonly heading?: Html;
 }
 
 /**
@@ -62,20 +64,22 @@ export interface PageOptions {
 export async function page(
   title: string,
   body: Html,
-  { status = 200, formTarget }: PageOptions = {},
+  { status = 200, formTarget, heading }: PageOptions = {},
 ): Promise<Response> {
   const document = markup`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title} · Outrider</title>
 <style>${new Html(STYLE)}</style>
 </head>
 <body>
 <header>Outrider</header>
-<h1>${title}</h1>
+<main>
+<h1>${heading ?? title}</h1>
 ${body}
+</main>
 </body>
 </html>
 `;
@@ -83,7 +87,7 @@ ${body}
   return new Response(document.text, {
     status,
     headers: {
-      'content-type': 'text/html; charset=utf-8',
+      'content-type': HTML,
       'content-security-policy': `default-src 'none'; style-src ${await styleSource()}; form-action ${actions}; frame-ancestors 'none'; base-uri 'none'`,
       'referrer-policy': 'same-origin',
     },

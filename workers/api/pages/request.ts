@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import type * as z from 'zod';
 import { OutriderError } from '#schema/errors.ts';
 import { believe } from '../../authn/bearer.ts';
 import { sessionToken } from '../../authn/browser/cookie.ts';
@@ -68,5 +68,3 @@ export function localPath(text: string, origin: string): string | null {
 
 /** To the sign-in form and back. */
 export const signInFor = (path: string): string => `/login?returnTo=${encodeURIComponent(path)}`;
-
-export const Csrf = z.string().max(64);

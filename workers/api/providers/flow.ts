@@ -1,7 +1,7 @@
-import * as z from 'zod';
+import { startBrowserSignIn } from '#schema/api/providers/browser.ts';
 import { ProviderId } from '#schema/api/providers/types.ts';
 import { OutriderError } from '#schema/errors.ts';
-import { FORGET_FLOW, newFlow, recallFlow, rememberFlow, ReturnTo } from '../../authn/providers/flow.ts';
+import { FORGET_FLOW, newFlow, recallFlow, rememberFlow } from '../../authn/providers/flow.ts';
 import { admit } from '../../authn/providers/people/sign-in.ts';
 import type { RedirectFlow } from '../../authn/providers/provider.ts';
 import { connectorOf } from '../../authn/providers/sealed.ts';
@@ -16,13 +16,10 @@ import { asRefusal } from './render.ts';
 /** Codes and states of providers are some hundred characters; nothing that is longer is looked at. */
 const MAX_QUERY = 8192;
 
-/** Without a place to go, the page that says who is signed in. */
-const StartQuery = z.strictObject({ returnTo: ReturnTo.default('/login') });
-
 /** `GET /v1/auth/providers/{provider}/start`: sends a browser to the provider, and has it remember what it must bring back. */
 export async function startSignIn(request: Request, deps: Deps, id: string): Promise<Response> {
   const query = readQuery(request);
-  const parsed = StartQuery.safeParse(Object.fromEntries(query));
+  const parsed = startBrowserSignIn.query.safeParse(Object.fromEntries(query));
   if (!parsed.success) throw new ShapeError(parsed.error.issues);
   const returnTo = localPath(parsed.data.returnTo, deps.config.publicUrl);
   if (returnTo === null) throw new OutriderError('invalid', 'returnTo: a path of this plane is expected');

@@ -50,7 +50,16 @@ async function answered<T>(ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (error) {
-    if (error instanceof OutriderError) throw new ProviderUnavailable(error.message);
+    if (error instanceof OutriderError) throw new ProviderUnavailable(error.message, null, TOLD[error.code] ?? SILENT);
     throw error;
   }
 }
+
+/** Which hop is broken, for whoever wants to sign in: without the names of servers, which an agent says. */
+const SILENT = 'the directory does not answer as it should';
+const TOLD: Partial<Record<OutriderError['code'], string>> = {
+  tunnel_down: 'the cluster by which the directory is asked is not connected',
+  unknown_cluster: 'the cluster by which the directory is asked is gone',
+  agent_outdated: 'the agent of the cluster by which the directory is asked is too old',
+  agent_timeout: 'the directory does not answer in time',
+};

@@ -24,18 +24,6 @@ const Flow = z.strictObject({
 /** A sign-in that a browser has begun. Kept by that browser, sealed, so that it can be finished there alone. Moments: epoch seconds. */
 export type Flow = z.output<typeof Flow>;
 
-/** Longer would not fit the cookie, with the rest of it, into the 4 KiB that browsers keep. */
-const MAX_RETURN_TO = 1024;
-
-/**
- * Where a browser goes after it has signed in: a path of this plane, or it would be an open redirect. `//host` and `/\host` are addresses of other hosts to a browser (WHATWG URL,
- * "relative slash state").
- */
-export const ReturnTo = z
-  .string()
-  .max(MAX_RETURN_TO)
-  .regex(/^\/(?![/\\])[\x21-\x5b\x5d-\x7e]*$/, 'a path of this plane is expected');
-
 /** A new sign-in: three secrets of 256 bits. */
 export function newFlow(provider: string, returnTo: string, now: number): Flow {
   return {

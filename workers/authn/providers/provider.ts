@@ -111,9 +111,12 @@ export class ProviderRefusal extends Error {
 export class ProviderUnavailable extends Error {
   /** Seconds until it may be asked again, if it said so. */
   readonly retryAfter: number | null;
-  constructor(detail: string, retryAfter: number | null = null) {
+  /** What anybody may be told: `message` may name servers inside a company, and is for administrators. */
+  readonly told: string;
+  constructor(detail: string, retryAfter: number | null = null, told = detail) {
     super(detail);
     this.name = 'ProviderUnavailable';
     this.retryAfter = retryAfter;
+    this.told = told;
   }
 }
