@@ -1,6 +1,6 @@
 import { base64url } from 'jose';
 import * as z from 'zod';
-import { AuditLevel } from '#schema/audit/event.ts';
+import { AUDIT_DAYS, AUDIT_ROWS, AuditLevel } from '#schema/audit/event.ts';
 
 /** One key of the plane. The first of {@link Config.signingKeys} signs; all verify, so a key can be retired without a sign-out. */
 export interface SigningKey {
@@ -85,7 +85,7 @@ const json = (expected: string) =>
     }
   });
 
-const whole = (least: number, most: number) =>
+const whole = ({ least, most }: { readonly least: number; readonly most: number }) =>
   z
     .string()
     .regex(/^\d{1,9}$/, 'a number is expected')
@@ -110,9 +110,9 @@ const Raw = z.object({
   ),
   CLUSTER_ID_KEY: octets32,
   AUDIT_LEVEL: AuditLevel.default('Metadata'),
-  AUDIT_WINDOW_DAYS: whole(1, 3650).default(90),
-  AUDIT_WINDOW_ROWS: whole(100, 1_000_000).default(100_000),
-  REQUESTS_PER_TOKEN: whole(1, 1_000_000).optional(),
+  AUDIT_WINDOW_DAYS: whole(AUDIT_DAYS).default(90),
+  AUDIT_WINDOW_ROWS: whole(AUDIT_ROWS).default(100_000),
+  REQUESTS_PER_TOKEN: whole({ least: 1, most: 1_000_000 }).optional(),
 });
 
 function isOrigin(text: string): boolean {

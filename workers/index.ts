@@ -8,6 +8,7 @@ import { readConfig } from './env.ts';
 import { askDirectory } from './http/ask.ts';
 import { serve } from './http/serve.ts';
 
+export { AuditKeeper } from './audit/keeper.ts';
 export { Cluster } from './cluster/object.ts';
 
 /** The dispatcher, told here where clusters' objects are: the access it carries lies below them. */

@@ -2,6 +2,8 @@
 interface Env {
   /** Where audit events go that leave the database. */
   AUDIT_BUCKET?: R2Bucket;
+  /** The same on one machine: a folder, as workerd serves it. */
+  AUDIT_FOLDER?: Fetcher;
   AUDIT_LEVEL?: string;
   AUDIT_WINDOW_DAYS?: string;
   AUDIT_WINDOW_ROWS?: string;

@@ -4,6 +4,10 @@ import * as z from 'zod';
 export const AuditLevel = z.enum(['None', 'Metadata', 'Request']);
 export type AuditLevel = z.infer<typeof AuditLevel>;
 
+/** Bounds of the window's settings: days, and rows. */
+export const AUDIT_DAYS = { least: 1, most: 3650 } as const;
+export const AUDIT_ROWS = { least: 100, most: 1_000_000 } as const;
+
 /**
  * How far the call had come: received; its response begun, for those that go on (an exec); or answered. Of these an event that is never followed by a later one
  * means that nobody heard the answer.
@@ -17,6 +21,10 @@ export const CLUSTER_ANNOTATION = 'outrider.dev/cluster';
 export const CLIENT_AUDIT_ID_ANNOTATION = 'outrider.dev/client-audit-id';
 /** … that counts the events which were dropped because the plane's database was away for too long. */
 export const DROPPED_ANNOTATION = 'outrider.dev/dropped-events';
+/** … that has the code of a refusal (`schema/errors.ts`): the plane did not let it happen, or a sign-in failed. */
+export const REFUSED_ANNOTATION = 'outrider.dev/refused';
+/** … that counts the refusals which were not written before this one, because there were too many at once. */
+export const UNWRITTEN_ANNOTATION = 'outrider.dev/unwritten-refusals';
 /** Key of the extra field of a user that names the token. */
 export const TOKEN_EXTRA_KEY = 'outrider.dev/token';
 
@@ -70,6 +78,12 @@ export type AuditEvent = z.infer<typeof AuditEvent>;
 
 /** A moment as events have it. @param at epoch ms */
 export const microMoment = (at: number): string => new Date(at).toISOString().replace('Z', '000Z');
+
+/** The event of a call that was refused. @param at epoch ms */
+export function refused(event: AuditEvent, code: string, status: number, at: number): AuditEvent {
+  const ended = atStage(event, 'ResponseComplete', status, at);
+  return { ...ended, annotations: { ...ended.annotations, [REFUSED_ANNOTATION]: code } };
+}
 
 /** The event of a later stage of the same call. @param at epoch ms */
 export function atStage(event: AuditEvent, stage: AuditStage, code: number, at: number): AuditEvent {

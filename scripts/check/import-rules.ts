@@ -57,6 +57,7 @@ const RUNTIME_FILES = [
   'workers/env.ts',
   'workers/cluster/object.ts',
   'workers/access/dispatcher.ts',
+  'workers/audit/keeper.ts',
   'workers/authn/providers/people/refresher.ts',
 ];
 

@@ -15,6 +15,7 @@ describe('options', () => {
       certificate: undefined,
       reach: [],
       trustFile: undefined,
+      audit: { level: undefined, days: undefined, rows: undefined },
       agentImage: undefined,
       demo: false,
       json: false,
@@ -43,6 +44,14 @@ describe('options', () => {
     ]);
   });
 
+  test('settings of the audit log are those that the Worker takes', () => {
+    expect(read('--audit-level', 'Request', '--audit-days=7', '--audit-rows=100').audit).toEqual({
+      level: 'Request',
+      days: 7,
+      rows: 100,
+    });
+  });
+
   test('an address that may be reached is a network of one', () => {
     expect(read('--reach', '10.0.0.0/8', '--reach', '192.0.2.7', '--reach', '[fd00::1]').reach).toEqual([
       '10.0.0.0/8',
@@ -57,6 +66,9 @@ describe('options', () => {
     [['--reach', '10.0.0.0/8/8'], 'IP address'],
     [['--reach', 'private'], 'IP address'],
     [['--trust', 'a.pem', '--trust', 'b.pem'], 'twice'],
+    [['--audit-level', 'request'], 'None, Metadata, Request'],
+    [['--audit-days', '0'], 'from 1 to 3650'],
+    [['--audit-rows', '99'], 'from 100 to 1000000'],
     [['--port', '65536'], 'from 0 to 65535'],
     [['--port', '1e3'], 'from 0 to 65535'],
     [['--port', ''], 'from 0 to 65535'],

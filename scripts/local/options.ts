@@ -1,7 +1,9 @@
 import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { AUDIT_DAYS, AUDIT_ROWS, AuditLevel } from '#schema/audit/event.ts';
 import { Problem, reasonOf } from '../lib/problem.ts';
+import type { AuditOptions } from './plane.ts';
 
 /** What relative paths are relative to. */
 export interface Base {
@@ -22,6 +24,7 @@ export interface Options {
   readonly certificate: { readonly certificateFile: string; readonly keyFile: string } | undefined;
   readonly reach: readonly string[];
   readonly trustFile: string | undefined;
+  readonly audit: AuditOptions;
   readonly agentImage: string | undefined;
   readonly json: boolean;
   readonly demo: boolean;
@@ -42,6 +45,9 @@ Usage: npm start -- [option…]
   --reach <address>     an address or network that the plane may reach although it is not public: where a sign-in
                         provider is; whoever administers the plane can have it ask there. May be repeated
   --trust <file>        certificates in PEM by which such providers are known
+  --audit-level <level> what the audit log says: None, Metadata (default), or Request, with what was sent, redacted
+  --audit-days <days>   how old its events in the database may be (default 90), and
+  --audit-rows <rows>   how many there may be (default 100000); what leaves goes to the folder 'audit'
   --agent-image <ref>   image of the agent that imported clusters run
   --demo                also run a real Kubernetes cluster here and import it (Linux, as root); the plane
                         then listens on that cluster's address for this machine
@@ -82,6 +88,11 @@ export function readOptions(arguments_: readonly string[], base: Base): Options 
     certificate: checkCertificate(given.cert, given.key, given.san ?? [], base),
     reach: (given.reach ?? []).map(checkNetwork),
     trustFile: given.trust === undefined ? undefined : checkPath(given.trust, '--trust', base),
+    audit: {
+      level: checkLevel(given['audit-level']),
+      days: checkCount(given['audit-days'], '--audit-days', AUDIT_DAYS),
+      rows: checkCount(given['audit-rows'], '--audit-rows', AUDIT_ROWS),
+    },
     agentImage: given['agent-image'] === undefined ? undefined : checkImage(given['agent-image']),
     json: given.json ?? false,
     demo: given.demo ?? false,
@@ -107,6 +118,9 @@ function parse(arguments_: readonly string[]) {
         key: { type: 'string' },
         reach: { type: 'string', multiple: true },
         trust: { type: 'string' },
+        'audit-level': { type: 'string' },
+        'audit-days': { type: 'string' },
+        'audit-rows': { type: 'string' },
         'agent-image': { type: 'string' },
         json: { type: 'boolean' },
         demo: { type: 'boolean' },
@@ -180,6 +194,26 @@ function checkCertificate(
   if (certificateFile === undefined || keyFile === undefined) throw wrong('--cert and --key go together');
   if (sans.length > 0) throw wrong(`--san is for the plane's own certificate: leave it out with --cert`);
   return { certificateFile: checkPath(certificateFile, '--cert', base), keyFile: checkPath(keyFile, '--key', base) };
+}
+
+function checkLevel(value: string | undefined): AuditLevel | undefined {
+  if (value === undefined) return undefined;
+  const level = AuditLevel.safeParse(value);
+  if (!level.success) throw wrong(`--audit-level must be one of ${AuditLevel.options.join(', ')}, not '${value}'`);
+  return level.data;
+}
+
+function checkCount(
+  value: string | undefined,
+  option: string,
+  { least, most }: { readonly least: number; readonly most: number },
+): number | undefined {
+  if (value === undefined) return undefined;
+  const count = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
+  if (!(count >= least && count <= most)) {
+    throw wrong(`${option} must be a number from ${least} to ${most}, not '${value}'`);
+  }
+  return count;
 }
 
 function checkImage(value: string): string {

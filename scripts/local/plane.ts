@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { freePort } from '../lib/port.ts';
+import type { AuditLevel } from '#schema/audit/event.ts';
 import { PROJECT } from '../lib/project.ts';
 import { defaultUrl, dialable, hostOf, socketAddress } from './address.ts';
 import { openDataDir, writeWhole } from './state/data-dir.ts';
@@ -47,6 +48,8 @@ export interface PlaneOptions {
   readonly reach?: readonly string[] | undefined;
   /** PEM file of certificates by which such providers are known, beside those that browsers trust. */
   readonly trustFile?: string | undefined;
+  /** Settings of the audit log. @default those of wrangler.toml, else those of the Worker */
+  readonly audit?: AuditOptions | undefined;
   /** @default the published one of this version */
   readonly agentImage?: string | undefined;
   /** More for the Worker's environment, instead of what wrangler.toml has in [vars]. */
@@ -55,6 +58,14 @@ export interface PlaneOptions {
   readonly project?: string;
   /** Hears what a person should: the Worker's warnings and errors, and when workerd is started again. */
   readonly say?: ((line: string) => void) | undefined;
+}
+
+/** Settings of the audit log: `workers/audit/README.md`. */
+export interface AuditOptions {
+  readonly level?: AuditLevel | undefined;
+  /** Age and number of events that the database keeps. */
+  readonly days?: number | undefined;
+  readonly rows?: number | undefined;
 }
 
 /** A plane that runs on this machine. */
@@ -140,6 +151,7 @@ async function startIn(dir: DataDir, options: PlaneOptions): Promise<Plane> {
     SIGNING_KEYS: JSON.stringify(secrets.signingKeys),
     CLUSTER_ID_KEY: secrets.clusterIdKey,
     SECRETS_KEYS: JSON.stringify(secrets.secretsKeys),
+    ...auditTexts(options.audit),
   });
   const configure = (tls: ServerCertificate): Promise<void> =>
     writeWhole(
@@ -152,6 +164,7 @@ async function startIn(dir: DataDir, options: PlaneOptions): Promise<Plane> {
         tls,
         objects: dir.objects,
         d1: dir.d1,
+        audit: dir.audit,
         outbound,
       }),
     );
@@ -231,6 +244,15 @@ function textsFor(manifest: WorkerManifest, known: Record<string, string>): Reco
   if (unknown !== undefined)
     throw new Problem(`wrangler.toml requires the secret ${unknown}, which one machine cannot supply`);
   return { ...manifest.vars, ...known };
+}
+
+/** The settings that were given, as the Worker reads them. */
+function auditTexts({ level, days, rows }: AuditOptions = {}): Record<string, string> {
+  return {
+    ...(level === undefined ? {} : { AUDIT_LEVEL: level }),
+    ...(days === undefined ? {} : { AUDIT_WINDOW_DAYS: String(days) }),
+    ...(rows === undefined ? {} : { AUDIT_WINDOW_ROWS: String(rows) }),
+  };
 }
 
 async function defaultAgentImage(): Promise<string> {

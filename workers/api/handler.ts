@@ -1,6 +1,7 @@
 import type { Principal } from '#schema/access.ts';
 import type { DirectoryVia } from '#schema/directory/direct.ts';
 import type { DirectoryAnswer, DirectoryQuestion } from '#schema/directory/questions.ts';
+import type { AuditEvent } from '#schema/audit/event.ts';
 import type { Endpoint, Input, Result } from '#schema/api/endpoint.ts';
 import type { Named } from '../audit/record.ts';
 import type { ClusterMetrics } from '../cluster/metrics/exposition.ts';
@@ -42,10 +43,12 @@ export interface Deps {
   readonly requestId: string;
   /** The caller's address itself, for the audit log; null: the platform does not say. */
   readonly peer: string | null;
-  /** To be called by a sign-in as soon as it knows whose it is, also where it then refuses. */
+  /** To be called as soon as it is known who calls, also where they are then refused. */
   readonly named: Named;
-  /** Looks after the audit log's window, once this request is answered. */
+  /** Has the audit log's window looked after. */
   auditUpkeep(): void;
+  /** Writes a refusal into the audit log, if there are not too many. */
+  refused(event: AuditEvent): void;
   /** Header fields that the answer gets beside its own, whatever it is: cookies. */
   readonly answer: Headers;
   /** Lets work go on after the answer. */

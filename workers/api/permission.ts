@@ -94,6 +94,7 @@ export async function admit(
   const principal = await authenticate(request, config, now);
   admitToken(principal.token);
   const facts = await findCaller(db, { user: principal.user, token: principal.token, cluster });
+  deps.named({ id: principal.user, username: facts?.username ?? principal.user, token: principal.token });
   judge(endpoint, principal, facts, cluster);
   if (facts === null) throw refuse('unauthenticated', 'the account is gone');
   if (offeredToken(request.headers) === null) {

@@ -17,7 +17,7 @@ import { randomBase32 } from '#schema/ids.ts';
 const MAX_NAME = 256;
 
 /** In the place of what no table names. */
-const LEFT_OUT = '…';
+export const LEFT_OUT = '…';
 
 /** Parameters of the API server that hold no content of anybody's: `k8s.io/apimachinery/pkg/apis/meta/v1/types.go`, `k8s.io/api/core/v1/types.go`. */
 const QUERY: ReadonlySet<string> = new Set([
@@ -45,6 +45,9 @@ const QUERY: ReadonlySet<string> = new Set([
   'tty',
   'watch',
 ]);
+
+/** Who has not said who they are, or was not believed (Kubernetes `apiserver/pkg/authentication/user/user.go`). */
+export const ANYONE = { username: 'system:anonymous' } as const;
 
 /** Never through the middle of a character. */
 const cut = (text: string, most = MAX_NAME): string => text.slice(0, most).toWellFormed();
@@ -92,19 +95,20 @@ export function userOf(user: {
   };
 }
 
-/** A call that goes on to a cluster. */
+/** A call that is for a cluster. */
 export interface ProxiedCall {
   readonly requestId: string;
   readonly method: string;
   /** Path and query, as the API server will see them. */
   readonly target: string;
   readonly cluster: string;
+  /** Null: nobody was believed. */
   readonly identity: {
     readonly user: string;
     readonly username: string;
-    readonly groups: readonly string[];
+    readonly groups?: readonly string[];
     readonly token: string;
-  };
+  } | null;
   readonly address: string | null;
   readonly userAgent: string | null;
   /** The Audit-ID that the client chose; equal to the request's id where it chose none. */
@@ -126,7 +130,7 @@ export function proxiedEvent(call: ProxiedCall): AuditEvent {
     auditID: call.requestId,
     requestURI: `/k8s/clusters/${call.cluster}${writtenTarget(info, call.target)}`,
     verb: info?.verb ?? call.method.toLowerCase(),
-    user: userOf({ ...identity, id: identity.user }),
+    user: identity === null ? ANYONE : userOf({ ...identity, id: identity.user }),
     object: info !== null && info.isResource ? objectOf(info) : null,
     annotations: {
       [CLUSTER_ANNOTATION]: call.cluster,

@@ -1,7 +1,7 @@
 import type { Endpoint } from '#schema/api/endpoint.ts';
 import { CLUSTER_ANNOTATION, type AuditEvent, type AuditLevel, type ObjectReference } from '#schema/audit/event.ts';
 import { redactedObject } from '#schema/audit/redact.ts';
-import { received } from './events.ts';
+import { ANYONE, LEFT_OUT, received } from './events.ts';
 
 /** A call of the management API, as its events tell of it. */
 export interface PlaneCall {
@@ -63,6 +63,22 @@ export function planeEvent(call: PlaneCall): AuditEvent {
   if (level !== 'Request' || endpoint.body === undefined) return event;
   const requestObject = redactedObject(endpoint.body, input.body);
   return JSON.stringify(requestObject).length > MAX_REQUEST_OBJECT ? event : { ...event, requestObject };
+}
+
+/** A call that was refused before anybody asked which endpoint it is for: its address is not written, since nobody knows what is in it. */
+export function unroutedEvent(
+  call: Pick<PlaneCall, 'requestId' | 'address' | 'userAgent' | 'at'> & { method: string },
+): AuditEvent {
+  return received({
+    ...call,
+    level: 'Metadata',
+    auditID: call.requestId,
+    requestURI: `/${LEFT_OUT}`,
+    verb: new Map<string, string>(Object.entries(VERBS)).get(call.method) ?? call.method.toLowerCase(),
+    user: ANYONE,
+    object: null,
+    annotations: {},
+  });
 }
 
 /** The event once it is known what came of the call, and by whom: what was made has a name now. */

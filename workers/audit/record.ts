@@ -1,65 +1,79 @@
-import { atStage, type AuditEvent } from '#schema/audit/event.ts';
+import { atStage, refused, type AuditEvent } from '#schema/audit/event.ts';
 import { errorRow, OutriderError, type ErrorCode } from '#schema/errors.ts';
 import { describeError, log } from '../log.ts';
+import { OAuthError } from '../oauth.ts';
 import { codeOf } from '../problem.ts';
 import type { Commit } from '../store/rights/access.ts';
 import { addEvents, landAnswer } from '../store/audit.ts';
+import { plainStatements, witnessed } from '../store/writes.ts';
 import { userOf } from './events.ts';
 import { planeEvent, withResult, type PlaneCall } from './plane.ts';
 
-/** Hears who it turned out to be that calls, where the endpoint itself finds out: at a sign-in. */
-export type Named = (user: { readonly id: string; readonly username: string }) => void;
+/** Hears who it turned out to be that calls: at a sign-in from the endpoint itself. */
+export type Named = (user: { readonly id: string; readonly username: string; readonly token?: string }) => void;
 
 /** What recording asks for. */
 export interface RecordDeps {
   readonly db: D1Database;
   readonly commit: Commit;
+  /** Rows of the window. */
+  readonly rows: number;
   /** Epoch ms. */
   now(): number;
-  /** This call is to look after the window, after its answer. */
+  /** Has the window looked after. */
   upkeep(): void;
+  /** Writes down a refusal, if there are not too many. */
+  refused(event: AuditEvent): void;
 }
 
 /** What a handler is given in the place of the plane's own. */
 export interface Recorded {
+  readonly db: D1Database;
   readonly commit: Commit;
   readonly named: Named;
 }
 
-/** Of strangers, who could fill the log, only what changes something is written, and of the rest what a throttle bounds. */
-const STRANGERS: ReadonlySet<ErrorCode> = new Set(['invalid_credentials', 'password_change_required']);
+/** Sign-ins that failed for their password: each is written, since a throttle bounds them. */
+const FAILED_SIGN_INS: ReadonlySet<ErrorCode> = new Set(['invalid_credentials', 'password_change_required']);
+
+/** Refused for who asks, or for how often: RFC 9110 §15.5.2, §15.5.4, RFC 6585 §4. */
+const REFUSED: ReadonlySet<number> = new Set([401, 403, 429]);
 
 /**
- * Runs a handler such that what it changes is in the audit log: in the batch of its commit the event of its beginning, and before anybody is answered the event of its end, which takes the place
- * of the other.
- * @throws what the handler throws; OutriderError audit_unavailable where something was changed, its end could not be written, and neither was its beginning
+ * Runs a handler such that what it changes is in the audit log: in the transaction of each change the event of its beginning, and before anybody is answered the event of its end, which takes the
+ * place of the other. Who is given this database and this commit cannot change anything without it.
+ * @throws what the handler throws; OutriderError audit_unavailable where its end could not be written, and nothing else of it was
  */
 export async function recorded<T>(call: PlaneCall, deps: RecordDeps, run: (given: Recorded) => Promise<T>): Promise<T> {
   let event = planeEvent(call);
   const { uid } = event.user;
-  let committed = false;
+  let changed = false;
+  const db = witnessed(deps.db, { event: () => event, changed: () => (changed = true) });
   const commit: Commit = async (statements) => {
-    const results = await deps.commit([...statements, addEvents(deps.db, [event])]);
-    committed = true;
+    const results = await deps.commit([...plainStatements(statements), addEvents(deps.db, [event])]);
+    changed = true;
     return results.slice(0, statements.length);
   };
   const named: Named = (user) => {
     if (uid === undefined) event = { ...event, user: userOf(user) };
   };
   /** Whether a stranger could cause any number of these. */
-  const idle = (): boolean => event.user.uid === undefined && call.endpoint.who !== 'operator' && !committed;
+  const idle = (): boolean => event.user.uid === undefined && call.endpoint.who !== 'operator' && !changed;
   const land = async (ended: AuditEvent): Promise<void> => {
-    if (await landAnswer(deps.db, ended, Math.floor(deps.now() / 1000))) deps.upkeep();
+    const landing = { now: Math.floor(deps.now() / 1000), rows: deps.rows };
+    if (await landAnswer(deps.db, ended, landing)) deps.upkeep();
   };
 
   let result: T;
   try {
-    result = await run({ commit, named });
+    result = await run({ db, commit, named });
   } catch (error) {
     const code = codeOf(error);
-    if (!idle() || STRANGERS.has(code)) {
-      await land(atStage(event, 'ResponseComplete', errorRow(code).status, deps.now())).catch(unwritten);
-    }
+    const status = error instanceof OAuthError ? error.status : errorRow(code).status;
+    const now = deps.now();
+    if (!changed && FAILED_SIGN_INS.has(code)) await land(refused(event, code, status, now)).catch(unwritten);
+    else if (!changed && REFUSED.has(status)) deps.refused(refused(event, code, status, now));
+    else if (!idle()) await land(atStage(event, 'ResponseComplete', status, now)).catch(unwritten);
     throw error;
   }
   if (idle()) return result;
@@ -67,7 +81,7 @@ export async function recorded<T>(call: PlaneCall, deps: RecordDeps, run: (given
     await land(atStage(withResult(event, result), 'ResponseComplete', call.endpoint.status, deps.now()));
   } catch (error) {
     unwritten(error);
-    if (!committed) throw new OutriderError('audit_unavailable', 'the audit log cannot be written; try again');
+    if (!changed) throw new OutriderError('audit_unavailable', 'the audit log cannot be written; try again');
   }
   return result;
 }

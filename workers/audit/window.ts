@@ -1,7 +1,6 @@
 import type { AuditEvent } from '#schema/audit/event.ts';
 import { base32 } from '#schema/ids.ts';
-import { describeError, log } from '../log.ts';
-import { eventsPastWindow, hastenUpkeep, removeEvents, type AuditWindow } from '../store/audit.ts';
+import { eventsPastWindow, removeEvents, type AuditWindow } from '../store/audit.ts';
 
 /** Turns of one run: with its queries and puts it stays far below what one invocation may do. */
 const MAX_TURNS = 10;
@@ -20,17 +19,14 @@ export interface WindowDeps {
 
 /**
  * Moves what is outside the window out of the database, oldest first: to the archive, or, without one, away. An event is removed once the archive has it, so a run that is cut short
- * moves some twice, under the same key if they are the same; a reader tells events apart by id and stage. Never rejects: what could not be moved waits for the next look.
+ * moves some twice, under the same key if they are the same; a reader tells events apart by id and stage.
+ * @returns whether there may be more to move
  */
-export async function keepWindow(db: D1Database, deps: WindowDeps): Promise<void> {
-  try {
-    for (let turn = 0; turn < MAX_TURNS; turn++) {
-      if (!(await moveSome(db, deps))) return;
-    }
-    await hastenUpkeep(db);
-  } catch (error) {
-    log('error', 'audit events past the window could not be moved', { error: describeError(error) });
+export async function keepWindow(db: D1Database, deps: WindowDeps): Promise<boolean> {
+  for (let turn = 0; turn < MAX_TURNS; turn++) {
+    if (!(await moveSome(db, deps))) return false;
   }
+  return true;
 }
 
 /** False: there are no more. */

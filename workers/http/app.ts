@@ -2,8 +2,11 @@ import { Hono, type Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { endBrowserSignIn, startBrowserSignIn } from '#schema/api/providers/browser.ts';
 import { openApi } from '#schema/api/openapi.ts';
-import { OutriderError } from '#schema/errors.ts';
+import { refused as refusedEvent } from '#schema/audit/event.ts';
+import { errorRow, OutriderError, type ErrorCode } from '#schema/errors.ts';
+import { SAFE_METHODS } from '#schema/http/methods.ts';
 import { IMPERSONATE_PREFIX } from '#schema/kube/impersonation.ts';
+import { unroutedEvent } from '../audit/plane.ts';
 import type { Deps } from '../api/handler.ts';
 import { admitAddress } from '../api/request-rate.ts';
 import { PAGES } from '../api/pages/pages.ts';
@@ -64,16 +67,13 @@ export function createApp(): Hono<{ Bindings: Bindings }> {
     });
   });
   app.use(async (context, next) => {
-    // Not passed over: who sends one expects to act as somebody else. Acting is judged for one cluster, on its own path, and nowhere else.
-    for (const name of context.req.raw.headers.keys()) {
-      if (name.startsWith(IMPERSONATE_PREFIX)) {
-        throw new OutriderError(
-          'impersonation_refused',
-          `the management API knows no ${name}: nobody acts as another there`,
-        );
-      }
+    try {
+      refuseImpersonation(context.req.raw.headers);
+      admitAddress(context.env.deps.address);
+    } catch (error) {
+      noteUnrouted(context, codeOf(error));
+      throw error;
     }
-    admitAddress(context.env.deps.address);
     await next();
   });
   app.use(
@@ -124,6 +124,27 @@ export function createApp(): Hono<{ Bindings: Bindings }> {
     app.all(path, (context) => methodNotAllowed(context, methods));
   }
   return app;
+}
+
+/** Not passed over: who sends such a field expects to act as somebody else. Acting is judged for one cluster, on its own path, and nowhere else. */
+function refuseImpersonation(headers: Headers): void {
+  for (const name of headers.keys()) {
+    if (name.startsWith(IMPERSONATE_PREFIX)) {
+      throw new OutriderError(
+        'impersonation_refused',
+        `the management API knows no ${name}: nobody acts as another there`,
+      );
+    }
+  }
+}
+
+/** Has the audit log say what was refused before it reached anything, where it might have changed something. */
+function noteUnrouted({ req, env: { requestId, deps } }: AppContext, code: ErrorCode): void {
+  if (SAFE_METHODS.has(req.method)) return;
+  const at = Date.now();
+  const userAgent = req.header('user-agent') ?? null;
+  const event = unroutedEvent({ requestId, method: req.method, address: deps.peer, userAgent, at });
+  deps.refused(refusedEvent(event, code, errorRow(code).status, at));
 }
 
 const param = (context: AppContext, name: string): string => context.req.param(name) ?? '';

@@ -1,16 +1,17 @@
 import type { z } from 'zod';
 import type { Endpoint } from '#schema/api/endpoint.ts';
-import { OutriderError } from '#schema/errors.ts';
+import { refused } from '#schema/audit/event.ts';
+import { errorRow, OutriderError } from '#schema/errors.ts';
 import { ClusterId } from '#schema/ids.ts';
-import { userOf } from '../audit/events.ts';
-import { isRecorded, type PlaneCall } from '../audit/plane.ts';
+import { ANYONE, userOf } from '../audit/events.ts';
+import { isRecorded, planeEvent, type PlaneCall } from '../audit/plane.ts';
 import { recorded } from '../audit/record.ts';
 import type { Deps, KnownCaller } from '../api/handler.ts';
 import type { Page } from '../api/pages/pages.ts';
 import { admit } from '../api/permission.ts';
 import { byName, readForm } from '../form.ts';
 import { asOAuthError } from '../oauth.ts';
-import { ShapeError } from '../problem.ts';
+import { codeOf, ShapeError } from '../problem.ts';
 import type { Route } from '../api/route.ts';
 
 /** A request as the router has it. */
@@ -76,7 +77,7 @@ async function readBody(endpoint: Endpoint, request: Request): Promise<unknown> 
 }
 
 /** Who calls, where no person does: the operator, or anybody (Kubernetes `apiserver/pkg/authentication/user/user.go`). */
-const NOBODY = { operator: { username: 'outrider:operator' }, anyone: { username: 'system:anonymous' } } as const;
+const NOBODY = { operator: { username: 'outrider:operator' }, anyone: ANYONE } as const;
 
 /** What is known of a call before its handler runs. */
 interface Received {
@@ -95,7 +96,11 @@ export async function audited<T>(
   if (!isRecorded(endpoint) || deps.config.audit.level === 'None') return await run(deps);
   return await recorded(
     planeCall(endpoint, received, deps),
-    { ...deps, now: Date.now, upkeep: () => deps.auditUpkeep() },
+    {
+      ...{ db: deps.db, commit: deps.commit, rows: deps.config.audit.window.rows, now: Date.now },
+      upkeep: () => deps.auditUpkeep(),
+      refused: (event) => deps.refused(event),
+    },
     async (given) => await run({ ...deps, ...given }),
   );
 }
@@ -144,7 +149,7 @@ export async function callEndpoint(route: Route, incoming: Incoming, deps: Deps)
  */
 async function runEndpoint({ endpoint, handler }: Route, { request, params }: Incoming, deps: Deps): Promise<Response> {
   const named = ClusterId.safeParse(params['cluster']);
-  const caller = await admit(endpoint, request, deps, named.success ? named.data : null);
+  const caller = await admitted(endpoint, { request, params }, deps, named.success ? named.data : null);
   const input = {
     params: readParams(endpoint, params),
     query: readQuery(endpoint, request.url),
@@ -157,6 +162,30 @@ async function runEndpoint({ endpoint, handler }: Route, { request, params }: In
   if (media !== undefined) return new Response(String(result), { status, headers: { 'content-type': media } });
   if (schema === undefined) return new Response(null, { status });
   return Response.json(schema.parse(result), { status });
+}
+
+/** As {@link admit}; who is refused something that changes things is in the audit log. */
+async function admitted(
+  endpoint: Endpoint,
+  { request, params }: Incoming,
+  deps: Deps,
+  cluster: string | null,
+): Promise<KnownCaller | null> {
+  let user: PlaneCall['user'] = ANYONE;
+  try {
+    return await admit(endpoint, request, { ...deps, named: (caller) => (user = userOf(caller)) }, cluster);
+  } catch (error) {
+    if (error instanceof OutriderError && isRecorded(endpoint)) {
+      const path = endpoint.params?.safeParse(params);
+      // What they sent was not looked at.
+      const input = { ...NO_INPUT, params: path?.success === true ? path.data : {} };
+      const call = planeCall(endpoint, { request, input, caller: null }, deps);
+      const event = planeEvent({ ...call, level: 'Metadata', user });
+      const code = codeOf(error);
+      deps.refused(refused(event, code, errorRow(code).status, Date.now()));
+    }
+    throw error;
+  }
 }
 
 const NO_INPUT = { params: {}, query: {}, body: {} };

@@ -1,8 +1,8 @@
 import type { Principal } from '#schema/access.ts';
+import type { AuditEvent } from '#schema/audit/event.ts';
 import { unknownCluster } from '#schema/errors.ts';
 import { randomBase32 } from '#schema/ids.ts';
 import { announcedCommit, type Announced } from '../access/commit.ts';
-import { keepWindow } from '../audit/window.ts';
 import type { Deps } from '../api/handler.ts';
 import { noteUse } from '../authn/use.ts';
 import type { Cluster } from '../cluster/object.ts';
@@ -11,18 +11,22 @@ import { clusterObject, newClusterId } from '../cluster/stub.ts';
 import { CONNECT_PATH, pathOf } from '../cluster/request/target.ts';
 import { dialTunnel } from '../connect/tunnel.ts';
 import { readConfig, type Config } from '../env.ts';
-import { describeError, loggablePath, logRequest } from '../log.ts';
+import { describeError, log, loggablePath, logRequest } from '../log.ts';
 import { codeOf, problemResponse } from '../problem.ts';
 import { proxyRequest } from '../proxy/route.ts';
 import { statusOfError } from '../status.ts';
 import { addressOf, callerOf } from './address.ts';
 import { createApp } from './app.ts';
 import { askDirectory } from './ask.ts';
+import { Refusals } from './refusals.ts';
 
 /** 80 bits: names a request in the log, and nothing else. */
 const REQUEST_ID_LENGTH = 16;
 
 const app = createApp();
+
+/** Of this isolate; its clock begins with the first request, since there is none before. */
+let refusals: Refusals | null = null;
 
 /** Every request of the plane. */
 export async function serve(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
@@ -48,7 +52,10 @@ async function answer(request: Request, env: Env, context: ExecutionContext): Pr
           caller(),
           Math.floor(Date.now() / 1000),
         );
-      return await proxyRequest(request, env, config, { requestId, address: () => peerOf(request), caller, verified });
+      return await proxyRequest(request, env, config, {
+        ...{ requestId, address: () => peerOf(request), caller, verified },
+        refused: noteRefusal(env, config, context),
+      });
     }
     if (pathname === CONNECT_PATH) {
       return await dialTunnel(request, env, config, { requestId, address: clientAddress(request) });
@@ -74,7 +81,6 @@ async function answer(request: Request, env: Env, context: ExecutionContext): Pr
 
 function depsOf(request: Request, env: Env, config: Config, context: ExecutionContext, requestId: string): Deps {
   const now = Math.floor(Date.now() / 1000);
-  const upkeep = { archive: env.AUDIT_BUCKET ?? null, window: config.audit.window, now };
   return {
     db: env.DB,
     config,
@@ -88,7 +94,8 @@ function depsOf(request: Request, env: Env, config: Config, context: ExecutionCo
     requestId,
     peer: peerOf(request),
     named: () => undefined,
-    auditUpkeep: () => context.waitUntil(keepWindow(env.DB, upkeep)),
+    auditUpkeep: () => context.waitUntil(lookAfterAudit(env)),
+    refused: noteRefusal(env, config, context),
     answer: new Headers(),
     waitUntil: (work) => context.waitUntil(work),
     newClusterId: async () => await newClusterId(config),
@@ -121,6 +128,34 @@ function clientAddress(request: Request): string | null {
 function peerOf(request: Request): string | null {
   const said = peer(request);
   return said === null ? null : addressOf(said);
+}
+
+/** Writes a refusal into the audit log. */
+function noteRefusal(env: Env, { audit }: Config, context: ExecutionContext): (event: AuditEvent) => void {
+  return (event) => {
+    if (audit.level === 'None') return;
+    const now = Date.now();
+    refusals ??= new Refusals(now);
+    refusals.note(
+      {
+        db: env.DB,
+        rows: audit.window.rows,
+        waitUntil: (work) => context.waitUntil(work),
+        upkeep: () => context.waitUntil(lookAfterAudit(env)),
+      },
+      event,
+      now,
+    );
+  };
+}
+
+/** Never rejects: whoever lands the next event asks again. */
+async function lookAfterAudit(env: Env): Promise<void> {
+  try {
+    await env.AUDIT_KEEPER.get(env.AUDIT_KEEPER.idFromName('main')).look();
+  } catch (error) {
+    log('warn', "the audit log's keeper was not reached", { error: describeError(error) });
+  }
 }
 
 /** One dispatcher for the plane. */

@@ -1,6 +1,9 @@
 import type { Principal } from '#schema/access.ts';
+import { refused, type AuditEvent } from '#schema/audit/event.ts';
 import { mayChange } from '#schema/audit/request-info.ts';
 import { OutriderError, unknownCluster } from '#schema/errors.ts';
+import { proxiedEvent } from '../audit/events.ts';
+import { ClusterId } from '#schema/ids.ts';
 import { TRACEPARENT, traceOf, TRACESTATE, type Trace } from '#schema/http/trace.ts';
 import { authenticate } from '../authn/bearer.ts';
 import type { Cluster } from '../cluster/object.ts';
@@ -34,11 +37,12 @@ export async function proxyRequest(
   request: Request,
   env: Env,
   config: Config,
-  { requestId, address, caller, verified }: Pick<Known, 'requestId' | 'address' | 'caller' | 'verified'>,
+  facts: Pick<Known, 'requestId' | 'address' | 'caller' | 'verified' | 'refused'>,
 ): Promise<Response> {
   const started = Date.now();
   const trace = traceOf(request.headers.get(TRACEPARENT));
-  const known: Known = { requestId, address, caller, verified, trace, user: null, line: null };
+  const { requestId } = facts;
+  const known: Known = { ...facts, trace, principal: null, line: null };
   let response: Response;
   let failure: unknown;
   try {
@@ -47,6 +51,7 @@ export async function proxyRequest(
     failure = error;
     response = statusOfError(error, requestId);
   }
+  noteRefusal(request, known, response, started);
   logProxied(known.line ?? lineOf(request, known), response, Date.now() - started, failure);
   return response;
 }
@@ -60,13 +65,15 @@ interface Known {
   address(): string | null;
   /** Whose requests count as one, for throttles. */
   readonly caller: () => string | null;
+  /** Is told of calls that might have changed something, and that were refused for who asks or how often. */
+  readonly refused: (event: AuditEvent) => void;
   /** Null until its token was read. */
-  user: string | null;
+  principal: Principal | null;
   /** Null until the cluster was asked. */
   line: BegunLine | null;
 }
 
-function lineOf(request: Request, { requestId, trace, user }: Known): BegunLine {
+function lineOf(request: Request, { requestId, trace, principal }: Known): BegunLine {
   const { cluster, target } = parseProxyUrl(request.url) ?? { cluster: '', target: new URL(request.url).pathname };
   return beginLine({
     requestId,
@@ -75,7 +82,7 @@ function lineOf(request: Request, { requestId, trace, user }: Known): BegunLine 
     // Cut off, or one client's address would fill the log; a query may hold a secret.
     path: loggablePath((target.split('?', 1)[0] ?? '').slice(0, MAX_LOGGED_PATH)),
     cluster: cluster.slice(0, MAX_LOGGED_CLUSTER),
-    ...(user === null ? {} : { user }),
+    ...(principal === null ? {} : { user: principal.user }),
   });
 }
 
@@ -95,17 +102,43 @@ function logProxied(line: BegunLine, response: Response, milliseconds: number, f
   });
 }
 
+const isWebSocket = (request: Request): boolean => request.headers.get('upgrade')?.toLowerCase() === 'websocket';
+
+/** Answers of 401, 403 and 429 that are the plane's own: what the cluster refuses, it was asked, and that is an event of its object's. */
+const REFUSED: ReadonlySet<number> = new Set([401, 403, 429]);
+
+/** @param at when it was received, epoch ms */
+function noteRefusal(request: Request, known: Known, response: Response, at: number): void {
+  const { status } = response;
+  if (!REFUSED.has(status)) return;
+  const code = response.headers.get(CODE_HEADER);
+  const parsed = parseProxyUrl(request.url);
+  if (code === null || parsed === null) return;
+  const { method } = request;
+  const { cluster, target } = parsed;
+  if (!ClusterId.safeParse(cluster).success || !mayChange({ method, target, upgrade: isWebSocket(request) })) return;
+  const { principal, requestId } = known;
+  const event = proxiedEvent({
+    ...{ requestId, method, target, cluster, at, address: known.address() },
+    // A name is the plane's to know, and this has asked nobody.
+    identity: principal === null ? null : { ...principal, username: principal.user },
+    userAgent: request.headers.get('user-agent'),
+    sentAuditId: request.headers.get(AUDIT_ID_HEADER),
+  });
+  known.refused(refused(event, code, status, Date.now()));
+}
+
 async function proxy(request: Request, env: Env, config: Config, known: Known): Promise<Response> {
   const { requestId, trace } = known;
   const parsed = proxyUrl(request.url);
-  const websocket = request.headers.get('upgrade')?.toLowerCase() === 'websocket';
+  const websocket = isWebSocket(request);
   if (websocket) refuseForeignOrigin(request, config);
   const { caller, verified } = known;
   const principal = await amongStrangers(
     caller,
     async (unknown) => await authenticate(request, config, undefined, { unknown, verified }),
   );
-  known.user = principal.user;
+  known.principal = principal;
   const object = async (): Promise<DurableObjectStub<Cluster> | null> =>
     await clusterObject(env, config, parsed.cluster);
   const stub = await object();

@@ -1,12 +1,18 @@
 import * as z from 'zod';
-import { AuditEvent, CLUSTER_ANNOTATION, type AuditStage } from '#schema/audit/event.ts';
+import { AuditEvent, CLUSTER_ANNOTATION, REFUSED_ANNOTATION, type AuditStage } from '#schema/audit/event.ts';
 import { all, changes, first } from './rows.ts';
 
 /** What is moved or removed at once: some MB, and far below what D1 takes in one statement. */
 const MOVED_AT_ONCE = 1_000;
 
-/** How often somebody looks whether the window is exceeded, seconds. */
+/** How often the keeper of the window is told that there are events, seconds: it might not know of the first ones. */
 const UPKEEP_SECONDS = 600;
+
+/** So many may be too many before the keeper is told, as a part of the window: else each event of a full window would call it. */
+const SLACK = 1 / 100;
+
+/** The part of the window that refusals may take where there are too many events: strangers can cause any number, and must not push out what was done. */
+const REFUSALS_SHARE = 1 / 10;
 
 /** How much is kept. */
 export interface AuditWindow {
@@ -43,18 +49,22 @@ const columnsOf = (event: AuditEvent): (string | number)[] => [
   event.objectRef?.resource ?? '',
   event.objectRef?.name ?? '',
   JSON.stringify(event),
+  event.annotations[REFUSED_ANNOTATION] === undefined ? 0 : 1,
 ];
+
+/** `WHERE` comes after it. */
+const INSERT = `INSERT OR IGNORE INTO audit_events
+    (audit_id, stage, received_ms, actor, cluster_id, verb, resource, name, event, refusal)
+  SELECT ${Array.from({ length: 10 }, (_, i) => `json_extract(value, '$[${i}]')`).join(', ')} FROM json_each(?1)`;
 
 /** Keeps events; those that are there already change nothing. One statement and one parameter, however many. */
 export function addEvents(db: D1Database, events: readonly AuditEvent[]): D1PreparedStatement {
-  const values = Array.from({ length: 9 }, (_, i) => `json_extract(value, '$[${i}]')`).join(', ');
-  return db
-    .prepare(
-      `INSERT OR IGNORE INTO audit_events
-         (audit_id, stage, received_ms, actor, cluster_id, verb, resource, name, event)
-       SELECT ${values} FROM json_each(?1)`,
-    )
-    .bind(JSON.stringify(events.map(columnsOf)));
+  return db.prepare(INSERT).bind(JSON.stringify(events.map(columnsOf)));
+}
+
+/** Keeps an event, if the statement before it in the same batch has changed a row. */
+export function addEventIfChanged(db: D1Database, event: AuditEvent): D1PreparedStatement {
+  return db.prepare(`${INSERT} WHERE changes() > 0`).bind(JSON.stringify([columnsOf(event)]));
 }
 
 /** Removes what an earlier stage of a call has left: the later one says all of it. */
@@ -62,42 +72,62 @@ function removeStage(db: D1Database, auditId: string, stage: AuditStage): D1Prep
   return db.prepare('DELETE FROM audit_events WHERE audit_id = ?1 AND stage = ?2').bind(auditId, stage);
 }
 
-/** Moves the moment on, for one of those who come after it. */
-function takeUpkeep(db: D1Database, now: number): D1PreparedStatement {
-  return db.prepare('UPDATE audit_upkeep SET due_at = ?1 + ?2 WHERE id = 1 AND due_at <= ?1').bind(now, UPKEEP_SECONDS);
+/** Moves the moment on, for one of those who come after it; and whoever finds too many rows is told so each time. */
+function takeUpkeep(db: D1Database, { now, rows }: Landing): D1PreparedStatement {
+  return db
+    .prepare('UPDATE audit_upkeep SET due_at = ?1 + ?2 WHERE id = 1 AND (due_at <= ?1 OR events > ?3)')
+    .bind(now, UPKEEP_SECONDS, rows + Math.ceil(rows * SLACK));
 }
 
-/** Keeps events. @returns whether the caller is the one who is to look after the window. @param now epoch seconds */
-export async function landEvents(db: D1Database, events: readonly AuditEvent[], now: number): Promise<boolean> {
-  const results = await db.batch([addEvents(db, events), takeUpkeep(db, now)]);
-  return changes(results.at(-1)) === 1;
+/** When events land, epoch seconds, and how many rows the window has. */
+export interface Landing {
+  readonly now: number;
+  readonly rows: number;
+}
+
+/** Keeps events. @returns whether the caller is to have the window looked after */
+export async function landEvents(db: D1Database, events: readonly AuditEvent[], landing: Landing): Promise<boolean> {
+  const results = await db.batch([addEvents(db, events), takeUpkeep(db, landing)]);
+  return changes(results.at(-1)) > 0;
 }
 
 /** Keeps how a call of the plane's own ended, in the place of its beginning. Returns as {@link landEvents}. */
-export async function landAnswer(db: D1Database, event: AuditEvent, now: number): Promise<boolean> {
+export async function landAnswer(db: D1Database, event: AuditEvent, landing: Landing): Promise<boolean> {
   const results = await db.batch([
     removeStage(db, event.auditID, 'RequestReceived'),
     addEvents(db, [event]),
-    takeUpkeep(db, now),
+    takeUpkeep(db, landing),
   ]);
-  return changes(results.at(-1)) === 1;
+  return changes(results.at(-1)) > 0;
 }
 
-/** There is more to move than one turn takes: whoever comes next goes on. */
-export async function hastenUpkeep(db: D1Database): Promise<void> {
-  await db.prepare('UPDATE audit_upkeep SET due_at = 0 WHERE id = 1').run();
-}
+const Counts = z.object({ events: z.int(), refusals: z.int() });
 
-/** The oldest events outside the window, at most {@link MOVED_AT_ONCE}. @param now epoch seconds */
+/** The oldest events outside the window, at most {@link MOVED_AT_ONCE}: first what is too old; then what is too much, refusals before others as long as they have more than their share. @param now epoch seconds */
 export async function eventsPastWindow(db: D1Database, window: AuditWindow, now: number): Promise<StoredEvent[]> {
-  const oldest = `SELECT ${COLUMNS} FROM audit_events`;
-  const order = 'ORDER BY received_ms, audit_id, stage LIMIT ?1';
-  const earliest = (now - window.days * 86_400) * 1000;
-  const old = await all(db.prepare(`${oldest} WHERE received_ms < ?2 ${order}`).bind(MOVED_AT_ONCE, earliest), Row);
+  const oldest = async (where: string, limit: number, ...values: number[]): Promise<StoredEvent[]> =>
+    await all(
+      db
+        .prepare(`SELECT ${COLUMNS} FROM audit_events WHERE ${where} ORDER BY received_ms, audit_id, stage LIMIT ?1`)
+        .bind(Math.min(limit, MOVED_AT_ONCE), ...values),
+      Row,
+    );
+  const old = await oldest('received_ms < ?2', MOVED_AT_ONCE, (now - window.days * 86_400) * 1000);
   if (old.length > 0) return old;
-  const counted = await first(db.prepare('SELECT count(*) AS n FROM audit_events'), z.object({ n: z.int() }));
-  const over = (counted?.n ?? 0) - window.rows;
-  return over <= 0 ? [] : await all(db.prepare(`${oldest} ${order}`).bind(Math.min(over, MOVED_AT_ONCE)), Row);
+  const counted = await first(db.prepare('SELECT events, refusals FROM audit_upkeep WHERE id = 1'), Counts);
+  const over = (counted?.events ?? 0) - window.rows;
+  if (over <= 0) return [];
+  const refused = (counted?.refusals ?? 0) - Math.floor(window.rows * REFUSALS_SHARE);
+  return refused > 0 ? await oldest('refusal = 1', Math.min(over, refused)) : await oldest('refusal = 0', over);
+}
+
+/** When the oldest event was received, epoch ms; null: there is none. */
+export async function oldestEvent(db: D1Database): Promise<number | null> {
+  const row = await first(
+    db.prepare('SELECT min(received_ms) AS oldest FROM audit_events'),
+    z.object({ oldest: z.int().nullable() }),
+  );
+  return row?.oldest ?? null;
 }
 
 export async function removeEvents(db: D1Database, places: readonly AuditPlace[]): Promise<void> {

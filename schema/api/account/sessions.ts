@@ -28,7 +28,7 @@ export const getKeys = endpoint({
   method: 'GET',
   path: '/v1/auth/jwks',
   who: 'anyone',
-  scope: 'anything',
+  scope: 'reads',
   status: 200,
   result: z.object({ keys: z.array(PublicKey) }),
   errors: [],

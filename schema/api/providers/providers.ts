@@ -51,7 +51,7 @@ export const listEnabledProviders = endpoint({
   method: 'GET',
   path: '/v1/auth/providers/enabled',
   who: 'anyone',
-  scope: 'anything',
+  scope: 'reads',
   status: 200,
   result: listOf(
     z.object({

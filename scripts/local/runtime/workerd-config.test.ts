@@ -33,6 +33,7 @@ const config = (texts: Record<string, string>, outbound?: Outbound): string =>
     tls: { chain: 'CHAIN\n', key: 'KEY\n' },
     objects: '/data/objects',
     d1: '/data/d1',
+    audit: '/data/audit',
   });
 
 describe('text in the configuration of workerd', () => {
@@ -64,6 +65,11 @@ describe('the configuration of a plane', () => {
     expect(config({ VALUE: hostile })).toContain(String.raw`text = "\")), (name = \"evil\", text = \""`);
   });
 
+  test('audit events that leave the database have a folder, which the Worker can write', () => {
+    expect(config({})).toContain('(name = "audit", disk = (path = "/data/audit", writable = true))');
+    expect(config({})).toContain('(name = "AUDIT_FOLDER", service = "audit")');
+  });
+
   test('headers that only the edge may set are removed from what clients send', () => {
     expect(config({})).toContain('(name = "cf-connecting-ip")');
   });
@@ -77,6 +83,7 @@ describe('the configuration of a plane', () => {
       tls: { chain: '', key: '' },
       objects: '/data/objects',
       d1: '/data/d1',
+      audit: '/data/audit',
     });
     expect(renamed).toContain('uniqueKey = "outrider-Cluster"');
   });

@@ -98,6 +98,8 @@ export interface PlaneConfig {
   readonly tls: { readonly chain: string; readonly key: string };
   readonly objects: string;
   readonly d1: string;
+  /** Folder that audit events go to when they leave the database. */
+  readonly audit: string;
   readonly outbound?: Outbound | undefined;
 }
 
@@ -133,6 +135,8 @@ export function planeConfig(options: PlaneConfig): string {
     ...manifest.objects.map(
       ({ binding, className }) => `(name = ${quote(binding)}, durableObjectNamespace = ${quote(className)})`,
     ),
+    // workerd has no bucket of its own.
+    `(name = "AUDIT_FOLDER", service = "audit")`,
     ...Object.entries(options.texts).map(([name, text]) => `(name = ${quote(name)}, text = ${quote(text)})`),
   ];
   const worker = struct({
@@ -158,6 +162,7 @@ export function planeConfig(options: PlaneConfig): string {
   return file(
     [
       disk('objects', options.objects),
+      disk('audit', options.audit),
       ...databaseServices(options.d1),
       internet(options.outbound ?? { reach: [], trust: [] }),
       worker,

@@ -18,6 +18,8 @@ const wranglerSchema = z.strictObject({
   migrations: z
     .array(z.strictObject({ tag: z.string(), new_sqlite_classes: z.array(z.string()).default([]) }))
     .default([]),
+  // On one machine a folder has its place.
+  r2_buckets: z.array(z.looseObject({ binding: z.literal('AUDIT_BUCKET') })).optional(),
   vars: z.record(z.string(), z.string()).default({}),
   secrets: z.strictObject({ required: z.array(z.string()) }).default({ required: [] }),
   // What Cloudflare alone acts on.

@@ -19,6 +19,8 @@ export interface DataDir {
   readonly tls: string;
   readonly d1: string;
   readonly objects: string;
+  /** Audit events that have left the database. */
+  readonly audit: string;
   /** What lives no longer than one run: generated configuration, the bundle, sockets. */
   readonly run: string;
   readonly logs: string;
@@ -37,6 +39,7 @@ export async function openDataDir(path: string): Promise<DataDir> {
     tls: join(root, 'tls'),
     d1: join(root, 'd1'),
     objects: join(root, 'objects'),
+    audit: join(root, 'audit'),
     run: join(root, 'run'),
     logs: join(root, 'logs'),
   };

@@ -128,14 +128,43 @@ test('a GET through a service’s proxy is an event', async () => {
   ]);
 });
 
-test('who may not call at all leaves nothing in the object', async () => {
+test('who may not call at all is an event that their refusal leaves, and none of the object’s', async () => {
+  const user = await addPerson();
   const response = await world.fetch(PODS, {
     method: 'POST',
     body: '{}',
-    token: await world.tokenFor({ user: await addPerson() }),
+    token: await world.tokenFor({ user }),
   });
   expect(response.status).toBe(403);
   expect([await waiting(), await alarmOf()]).toEqual([[], null]);
+  await expect.poll(async () => await landed(world.id)).toHaveLength(1);
+  expect(await landed(world.id)).toMatchObject([
+    {
+      ...{ auditID: response.headers.get('x-request-id'), verb: 'create', user: { uid: user } },
+      ...{ requestURI: `/k8s/clusters/${world.id}${PODS}`, objectRef: { resource: 'pods', namespace: 'default' } },
+      ...{ responseStatus: { code: 403 }, annotations: { 'outrider.dev/refused': 'no_access' } },
+    },
+  ]);
+});
+
+test('a stranger’s call is an event, a stranger’s read is none, and neither says what was sent', async () => {
+  const hidden = { token: 'hunter2' };
+  expect((await world.fetch(PODS, { ...hidden })).status).toBe(401);
+  expect((await world.fetch(EXEC, { ...hidden })).status).toBe(401);
+  expect((await world.fetch(`${PODS}?token=hunter2`, { ...hidden, method: 'DELETE' })).status).toBe(401);
+  await expect.poll(async () => await landed(world.id)).toHaveLength(2);
+  const events = await landed(world.id);
+  expect(events.map(({ verb, user }) => [verb, user.username])).toEqual([
+    ['get', 'system:anonymous'],
+    ['deletecollection', 'system:anonymous'],
+  ]);
+  expect(JSON.stringify(events)).not.toContain('hunter2');
+});
+
+test('what the cluster refuses it was asked, and is an event of the object’s alone', async () => {
+  const id = await changes(PODS, {}, 403);
+  await rings();
+  expect(told(await landed(world.id))).toEqual([[id, 'ResponseComplete', 403]]);
 });
 
 test('a call that the tunnel loses is completed by the refusal', async () => {

@@ -3,7 +3,7 @@
 import plane, { Cluster as PlaneCluster } from '#workers/index.ts';
 
 // oxlint-disable-next-line no-restricted-imports -- as above
-export { Dispatcher, Refresher } from '#workers/index.ts';
+export { AuditKeeper, Dispatcher, Refresher } from '#workers/index.ts';
 
 /** `POST /test/reset/<cluster>` resets the object of a cluster. No plane has such a path. */
 const RESET = /^\/test\/reset\/([a-z0-9-]+)$/;

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { unwitnessed } from '../writes.ts';
 
 const Count = z.object({ bucket: z.string(), attempts: z.int() });
 
@@ -17,11 +18,12 @@ export const LONGEST_WINDOW_SECONDS = 3600;
  * turned away for one is not counted in any.
  */
 export async function countAttempt(
-  db: D1Database,
+  given: D1Database,
   attempt: string,
   windows: readonly Window[],
   now: number,
 ): Promise<Window[]> {
+  const db = unwitnessed(given);
   const results = await db.batch([
     db.prepare('DELETE FROM sign_in_attempts WHERE at <= ?1').bind(now - LONGEST_WINDOW_SECONDS),
     ...windows.map((window) =>
@@ -45,7 +47,7 @@ export async function countAttempt(
 
 /** Takes an attempt back from the windows that it was counted in: it was no failure. By the key, since the table holds every failure of an hour. */
 export async function forgetAttempt(db: D1Database, attempt: string, windows: readonly Window[]): Promise<void> {
-  await db
+  await unwitnessed(db)
     .prepare('DELETE FROM sign_in_attempts WHERE bucket IN (SELECT value FROM json_each(?1)) AND attempt = ?2')
     .bind(JSON.stringify(windows.map(({ bucket }) => bucket)), attempt)
     .run();

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { changes, first, Flag } from '../rows.ts';
+import { unwitnessed } from '../writes.ts';
 
 /** Answers about codes that have expired go on for so long, seconds; then nobody knows them. */
 const KEPT_SECONDS = 3600;
@@ -49,7 +50,9 @@ export interface NewDeviceGrant {
 }
 
 /** Keeps a device's question, and drops those of long ago. */
-export async function addDeviceGrant(db: D1Database, grant: NewDeviceGrant): Promise<void> {
+export async function addDeviceGrant(given: D1Database, grant: NewDeviceGrant): Promise<void> {
+  // Anybody may ask: what a person decides about it is in the audit log.
+  const db = unwitnessed(given);
   await db.batch([
     db.prepare('DELETE FROM device_grants WHERE expires_at <= ?1').bind(grant.createdAt - KEPT_SECONDS),
     db
@@ -75,7 +78,7 @@ export async function addDeviceGrant(db: D1Database, grant: NewDeviceGrant): Pro
 export async function pollDeviceGrant(db: D1Database, deviceHash: string, now: number): Promise<DeviceGrant | null> {
   const early = 'last_poll_at IS NOT NULL AND ?2 - last_poll_at < interval_seconds';
   return await first(
-    db
+    unwitnessed(db)
       .prepare(
         `UPDATE device_grants SET last_poll_at = ?2, too_fast = (${early}),
            interval_seconds = interval_seconds + CASE WHEN ${early} THEN ${SLOWER_SECONDS} ELSE 0 END
