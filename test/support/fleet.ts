@@ -61,6 +61,11 @@ export class Fleet {
     return new Fleet(home, enrolments);
   }
 
+  /** Their ids. */
+  get clusters(): string[] {
+    return this.#enrolments.map(({ cluster }) => cluster);
+  }
+
   /** Starts an agent for each cluster, as a new process would. @param dice draws the waits of an agent, in [0, 1) */
   start(dice: (agent: number) => () => number): void {
     this.agents = this.#enrolments.map((enrolment, index) => new FleetAgent(this.#home, enrolment, dice(index)));

@@ -1,7 +1,10 @@
 import * as z from 'zod';
 
-/** Waits between tries of a cluster that cannot be reached, ms: doubles from the first to the second. One that is back takes its revocations within the second. */
-const FIRST_WAIT_MS = 2_000;
+/**
+ * Waits between tries of a cluster that cannot be reached, ms: doubles from the first to the second. With the first, one that fails at once is tried four times within 5 s, and one that does not answer twice: a
+ * revocation outlasts an object that is being moved or reset. One that is back later takes its revocations within the second.
+ */
+const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 60_000;
 
 /** What is kept of clusters that could not be reached, by id: the last wait, and the moment (epoch ms) of the next try. */

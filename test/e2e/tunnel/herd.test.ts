@@ -3,13 +3,15 @@ import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:https';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { PROJECT } from '#scripts/lib/project.ts';
 import type { Plane } from '#scripts/local/plane.ts';
 import { random } from '../../conformance/link.ts';
+import type { PlaneApi } from '../../support/api.ts';
 import { type Attempt, Fleet } from '../../support/fleet.ts';
 import { Scratch } from '../../support/processes/local.ts';
 import { firstAdministrator } from '../../support/people.ts';
+import { revocation } from './revocation.ts';
 
 // Checked by taking out, one at a time: half of each wait (a dial came too early), and the pace for a plane that is away (p99 was 28 s).
 
@@ -23,6 +25,7 @@ const TIMER_MS = 2;
 
 const scratch = new Scratch();
 let plane: Plane;
+let api: PlaneApi;
 let fleet: Fleet;
 let seed = 0;
 /** When the fleet began to dial. */
@@ -34,7 +37,7 @@ beforeAll(async () => {
   seed = Math.floor(Math.random() * 2 ** 31);
   console.log(`the seed of the agents’ waits is ${seed}`);
   plane = await scratch.plane({ project: PROJECT });
-  const [, api] = await firstAdministrator(plane);
+  [, api] = await firstAdministrator(plane);
   scratch.defer(() => api.close());
   fleet = await Fleet.enlist(plane, api, SIZE);
   scratch.defer(() => fleet.stop());
@@ -139,6 +142,8 @@ test('a plane that answers 503, then 429, is left alone more and more, and has t
   await plane.restart();
   expect((await back(performance.now())).last).toBeLessThan(ALL_BACK_MS);
 });
+
+describe('revocation', () => revocation(() => ({ plane, api, fleet, dice })));
 
 /** Something at the plane's address, with its certificate, that refuses every dial. */
 class StandIn {
