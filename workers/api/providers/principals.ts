@@ -64,7 +64,9 @@ export const handleJoinUserPrincipal: Handler<typeof joinUserPrincipal> = async 
     refreshAt: holdsUntil(provider, deps.now),
   };
   await deps.armRefresher(row.refreshAt);
-  if (!(await joinPrincipal(deps.db, deps.commit, row))) {
+  const outcome = await joinPrincipal(deps.db, deps.commit, row);
+  if (outcome === 'gone') throw new OutriderError('not_found', 'the person is gone, or is being removed');
+  if (outcome === 'taken') {
     throw new OutriderError('conflict', 'the principal is somebody’s already, or this person has one at this provider');
   }
   return render(row);

@@ -47,10 +47,13 @@ export async function listPrincipals(db: D1Database, userId: string): Promise<Us
   return await all(db.prepare(`${SELECT} WHERE user_id = ?1 ORDER BY principal`).bind(userId), Row);
 }
 
-/** A row of {@link UserPrincipal} that is being added. */
+/** A row of {@link UserPrincipal} that is being added; nothing where the person is gone, or is being removed. */
 export function insertPrincipal(db: D1Database, row: UserPrincipal): D1PreparedStatement {
   return db
-    .prepare(`INSERT INTO user_principals (${COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`)
+    .prepare(
+      `INSERT INTO user_principals (${COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
+       FROM users WHERE id = ?2 AND deleted_at IS NULL`,
+    )
     .bind(
       row.principal,
       row.userId,
@@ -65,13 +68,19 @@ export function insertPrincipal(db: D1Database, row: UserPrincipal): D1PreparedS
     );
 }
 
-/** Joins a principal to a person. False: it is somebody's already, or the person has one at that provider. */
-export async function joinPrincipal(db: D1Database, commit: Commit, row: UserPrincipal): Promise<boolean> {
+/** Joins a principal to a person. `taken`: it is somebody's already, or the person has one at that provider. `gone`: so is the person, or they are being removed. */
+export async function joinPrincipal(
+  db: D1Database,
+  commit: Commit,
+  row: UserPrincipal,
+): Promise<'joined' | 'taken' | 'gone'> {
   try {
-    await commit([insertPrincipal(db, row), ...touch(db, { user: row.userId })]);
-    return true;
+    const [inserted] = await commit([insertPrincipal(db, row), ...touch(db, { user: row.userId })]);
+    return changes(inserted) === 1 ? 'joined' : 'gone';
   } catch (error) {
-    if (isDuplicate(error, 'user_principals.principal') || isDuplicate(error, 'user_principals.user_id')) return false;
+    if (isDuplicate(error, 'user_principals.principal') || isDuplicate(error, 'user_principals.user_id')) {
+      return 'taken';
+    }
     throw error;
   }
 }
