@@ -49,6 +49,8 @@ export function program(io: Io): Command {
     add(root, io);
   }
   for (const command of commandsOf(root)) {
+    if (command.commands.length > 0 && command !== root)
+      command.helpCommand('help [command]', 'print help for a command');
     command.configureOutput({ outputError: (text) => io.say(`outrider: ${usage(text, wordsOf(command))}`) });
   }
   withExamples(

@@ -36,6 +36,12 @@ export async function findClusters({ api }: Session, wanted: readonly string[]):
   });
 }
 
+/** One cluster by name or id. @throws {Failure} `not-found` */
+export async function findCluster(session: Session, word: string): Promise<ClusterRow> {
+  const [found] = await findClusters(session, [word]);
+  return found ?? missing('cluster', word);
+}
+
 /** All people of a plane. */
 export const listUsers = async (api: Client): Promise<UserRow[]> => await all(api.resources(UserKind, LARGE_PAGES));
 
@@ -59,6 +65,6 @@ async function first<T>(items: AsyncIterable<T>): Promise<T | undefined> {
   return undefined;
 }
 
-function missing(what: 'user' | 'group', word: string): never {
+function missing(what: 'cluster' | 'user' | 'group', word: string): never {
   throw new Failure('not-found', `there is no ${what} ${oneLine(word)}: \`outrider ${what}s list\` shows all`);
 }

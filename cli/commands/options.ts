@@ -38,6 +38,9 @@ export type Names = 'clusters' | 'contexts' | 'groups' | 'servers' | 'tokens' | 
 export const COMPLETIONS: Readonly<Record<string, readonly Names[]>> = {
   'clusters get': ['clusters'],
   'clusters rm': ['clusters'],
+  'clusters roles': ['clusters'],
+  'clusters grant': ['clusters'],
+  'clusters revoke': ['clusters'],
   'kubeconfig add': ['clusters'],
   'kubeconfig print': ['clusters'],
   'kubeconfig rm': ['contexts'],

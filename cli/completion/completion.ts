@@ -70,6 +70,8 @@ function takesValue(command: Command, word: string): Option | undefined {
 async function valuesOf(io: Io, option: Option): Promise<readonly string[]> {
   if (option.long === '--server') return await namesOf(io, 'servers');
   if (option.long === '--cluster') return await namesOf(io, 'clusters');
+  if (option.long === '--user') return await namesOf(io, 'users');
+  if (option.long === '--group') return await namesOf(io, 'groups');
   return option.argChoices ?? [];
 }
 
@@ -82,10 +84,11 @@ async function candidatesOf(io: Io, command: Command, given: number, current: st
       .visibleCommands(command)
       .map((one) => one.name());
   }
+  const choices = command.registeredArguments[given]?.argChoices;
+  if (choices !== undefined) return choices;
   const places = COMPLETIONS[wordsOf(command).slice(1).join(' ')] ?? [];
   const kind = places[given] ?? places.at(-1);
-  if (kind !== undefined) return await namesOf(io, kind);
-  return command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []);
+  return kind === undefined ? [] : await namesOf(io, kind);
 }
 
 async function namesOf(io: Io, kind: Names): Promise<readonly string[]> {

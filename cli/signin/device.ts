@@ -5,6 +5,7 @@ import { CLI_CLIENT_ID, DEVICE_GRANT, pollDevice, startDevice } from '#schema/ap
 import type { Client } from '#schema/api/client.ts';
 import { Failure, oneLine } from '../exits.ts';
 import type { Io } from '../io.ts';
+import { span } from '../output/kinds.ts';
 import { planeApi } from '../plane/api.ts';
 import { Refusal } from '../plane/failures.ts';
 import type { Target } from '../plane/http.ts';
@@ -58,6 +59,7 @@ export async function signInByDevice(io: Io, place: Omit<Target, 'token'>, clock
   io.say(
     `The page must show this code and the client ${CLI_CLIENT_ID}, asking from ${oneLine(name)}; if not, close it.`,
   );
+  io.say(`Waiting; the code is good for ${span(device.expires_in * 1000)}.`);
   return grantedToken(origin, await poll(io, api, device, clock));
 }
 

@@ -8,6 +8,9 @@ import type { Target } from '../plane/http.ts';
 import { grantedToken } from './oauth.ts';
 import { question, readLines } from './prompt.ts';
 
+/** How often a person may choose a password that is refused. */
+const MAX_TRIES = 3;
+
 /** Where passwords come from: a terminal without echo, or the lines of standard input. */
 interface Secrets {
   password(): Promise<string>;
@@ -32,10 +35,18 @@ export async function signInByPassword(io: Io, place: Omit<Target, 'token'>, use
   } catch (error) {
     if (!(error instanceof Refusal) || error.code !== 'password_change_required') throw error;
   }
-  const newPassword = await secrets.newPassword();
-  const token = await ask({ username, password, newPassword });
-  io.say('The password was replaced.');
-  return token;
+  for (let left = io.terminal.in ? MAX_TRIES : 1; ; left -= 1) {
+    const newPassword = await secrets.newPassword();
+    try {
+      const token = await ask({ username, password, newPassword });
+      io.say('The password was replaced.');
+      return token;
+    } catch (error) {
+      // Only what is wrong with the new one: a wrong old one would be counted again.
+      if (!(error instanceof Refusal) || error.code !== 'invalid' || left <= 1) throw error;
+      io.say(error.message);
+    }
+  }
 }
 
 function fromTerminal(io: Io, whose: string): Secrets {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { Failure, oneLine } from '../../exits.ts';
-import type { Io } from '../../io.ts';
+import { type Io, variable } from '../../io.ts';
 import { span } from '../../output/kinds.ts';
 import { checkToken, findPlace, type Place, type ServerOptions } from '../../session.ts';
 import { isWithoutBrowser, signInByBrowser } from '../../signin/browser.ts';
@@ -44,6 +44,9 @@ async function login(io: Io, options: LoginOptions): Promise<void> {
   io.say(
     `Signed in at ${place.origin} as ${oneLine(username)}; this ends in ${span(Date.parse(expiresAt) - Date.now())}.`,
   );
+  if (variable(io.env, 'OUTRIDER_TOKEN') !== undefined) {
+    io.say('OUTRIDER_TOKEN is set, and goes before it: unset it to use this sign-in.');
+  }
 }
 
 async function obtain(io: Io, place: Place, { device, withToken, username }: LoginOptions): Promise<string> {

@@ -10,6 +10,7 @@ import { openSession } from '../../session.ts';
 import { confirm } from '../../signin/prompt.ts';
 import { findClusters, listAllClusters } from '../find.ts';
 import { addImport } from './import.ts';
+import { addRoles } from './roles.ts';
 import { type OutputOptions, withExamples, withOutput, withServer } from '../options.ts';
 
 export function addClusters(parent: Command, io: Io): void {
@@ -46,6 +47,7 @@ export function addClusters(parent: Command, io: Io): void {
   withExamples(get, 'outrider clusters get prod-eu', 'outrider clusters get prod-eu -o yaml');
 
   addImport(group, io);
+  addRoles(group, io);
 
   const rm = withServer(
     group

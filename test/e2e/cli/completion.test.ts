@@ -72,6 +72,8 @@ const LINES: readonly (readonly [line: string, completed: string])[] = [
   ['outrider clusters get com', 'completed'],
   ['outrider tokens create --cluster com', 'completed'],
   ['outrider groups members add ope', 'operators'],
+  ['outrider clusters grant completed re', 'read-only'],
+  ['outrider clusters revoke completed --group ope', 'operators'],
   ['outrider groups members add operators adm', 'admin'],
   // Of a file no more than the shell itself knows.
   ['outrider kubeconfig rm x --kubeconfig a-ku', 'a-kubeconfig'],

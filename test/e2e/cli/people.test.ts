@@ -60,6 +60,24 @@ test('users: get, administrator or not, another password, signed out', async () 
   await admin.ok(['users', 'rm', 'eve', '--yes']);
 });
 
+test('in a terminal a new password that is refused is asked for again', async () => {
+  const { oneTimePassword } = await admin.json(['users', 'create', 'ida']);
+  const terminal = (await newcomer()).terminal(['login', '--username', 'ida']);
+  const answer = async (question: RegExp, text: string): Promise<void> => {
+    const before = terminal.stdout.length;
+    await terminal.printed(question, Math.max(0, before - 40));
+    terminal.type(`${text}\r`);
+  };
+  await answer(/Password of ida at \S+: $/, oneTimePassword);
+  for (const chosen of ['short', 'a password of their own']) {
+    await answer(/New password: $/, chosen);
+    await answer(/The same again: $/, chosen);
+  }
+  const { code, stdout } = await terminal.exited;
+  expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining('invalid: newPassword') });
+  await admin.ok(['users', 'rm', 'ida', '-y']);
+});
+
 test('groups: create, members, get, rm', async () => {
   await admin.ok(['users', 'create', 'gil']);
   await admin.ok(['groups', 'create', 'On Call', '--description', 'at night']);
@@ -76,6 +94,35 @@ test('groups: create, members, get, rm', async () => {
   await admin.ok(['groups', 'rm', 'On Call', '-y']);
   expect(await admin.run(['groups', 'get', 'On Call'])).toMatchObject({ code: 5 });
   await admin.ok(['users', 'rm', 'gil', '-y']);
+});
+
+test('roles in a cluster: granted to people and groups, listed, revoked', async () => {
+  const { oneTimePassword } = await admin.json(['users', 'create', 'hal']);
+  await admin.ok(['groups', 'create', 'watchers']);
+  await admin.ok(['clusters', 'import', 'shared']);
+  const hal = await newcomer();
+  await hal.ok(['login', '--username', 'hal'], { input: `${oneTimePassword}\na password of his own\n` });
+  expect(await hal.run(['clusters', 'roles', 'shared'])).toMatchObject({ code: 5 });
+
+  await admin.ok(['clusters', 'grant', 'shared', 'owner', '--user', 'hal', '--group', 'watchers']);
+  expect(await admin.ok(['clusters', 'roles', 'shared'])).toMatch(/^hal +user +owner\nlocal_group:\S+ +group +owner$/m);
+  // An owner finds a person of the cluster by name, though people are not theirs to list.
+  await hal.ok(['clusters', 'grant', 'shared', 'read-only', '--group', 'github_team://42']);
+  expect(await hal.run(['clusters', 'revoke', 'shared', '--user', 'nobody'])).toMatchObject({ code: 4 });
+  expect(await hal.run(['clusters', 'grant', 'shared', 'king', '--user', 'hal'])).toMatchObject({ code: 2 });
+  expect(await hal.run(['clusters', 'grant', 'shared', 'member'])).toMatchObject({ code: 2 });
+  await hal.ok(['clusters', 'revoke', 'shared', '--user', 'hal', '--user', 'hal', '--group', 'github_team://42']);
+  expect(await hal.run(['clusters', 'roles', 'shared'])).toMatchObject({ code: 5 });
+  const left = (await admin.json(['clusters', 'roles', 'shared'])).items;
+  expect(left.map(({ username, group }: any) => username ?? group)).toEqual(expect.not.arrayContaining(['hal']));
+  expect(left.filter(({ group }: any) => group !== undefined)).toMatchObject([{ role: 'owner' }]);
+  for (const rm of [
+    ['clusters', 'rm', 'shared'],
+    ['groups', 'rm', 'watchers'],
+    ['users', 'rm', 'hal'],
+  ]) {
+    await admin.ok([...rm, '-y']);
+  }
 });
 
 test('tokens: what is created is data, and a revoked one opens nothing', async () => {

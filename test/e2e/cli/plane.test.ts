@@ -186,6 +186,13 @@ describe('how it behaves', () => {
     expect(stderr).not.toContain('outrider login');
   });
 
+  test('a sign-in that OUTRIDER_TOKEN hides says so', async () => {
+    const cli = await newcomer({ OUTRIDER_TOKEN: 'x' });
+    const { code, stderr } = await cli.run(['login', '--username', 'admin'], { input: CHOSEN });
+    expect(code).toBe(0);
+    expect(stderr).toContain('OUTRIDER_TOKEN is set, and goes before it: unset it');
+  });
+
   test('a sign-in that has ended says so, and asks no plane', async () => {
     const cli = await newcomer();
     await cli.ok(['login', '--username', 'admin'], { input: CHOSEN });
