@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createProvider } from '../api/providers/providers.ts';
+import { ProviderKind } from '../resources/kinds/providers.ts';
 import { type Dialled, directFault } from './direct.ts';
 
 const good: Dialled = { servers: ['dc1.corp.example'], port: 636, security: 'ldaps', ca: null };
@@ -55,7 +55,7 @@ const config = {
   loginAttribute: 'sAMAccountName',
 };
 const accepted = (changes: object): boolean =>
-  createProvider.body.safeParse({ id: 'corp', displayName: 'Corp', config: { ...config, ...changes } }).success;
+  ProviderKind.create.safeParse({ displayName: 'Corp', config: { ...config, ...changes } }).success;
 
 test('a configuration says who asks, and is held to what it says', () => {
   const cluster = { via: { kind: 'cluster', cluster: `c-${'a'.repeat(20)}` } };

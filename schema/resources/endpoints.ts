@@ -58,7 +58,11 @@ export type EndpointsOf<K extends Kind> = Pick<VerbsOf<K>, Verb & keyof K['verbs
     readonly [L in keyof K['lists']]: Known<ListOf<K> & { readonly params: NonNullable<K['lists']>[L]['params'] }>;
   };
   readonly actions: {
-    readonly [A in keyof K['actions']]: Known<OneOf<K> & Conditional & { readonly body: K['actions'][A]['body'] }>;
+    readonly [A in keyof K['actions']]: Known<
+      OneOf<K> &
+        Conditional &
+        (K['actions'][A] extends { readonly body: infer B extends z.ZodObject } ? { readonly body: B } : unknown)
+    >;
   };
 };
 

@@ -25,7 +25,8 @@ interface VerbRow extends Permission {
 interface Action extends VerbRow {
   /** OpenAPI operationId. */
   readonly operation: string;
-  readonly body: z.ZodObject;
+  /** None: a body is not read. */
+  readonly body?: z.ZodObject;
 }
 
 /** Another place where resources of a kind are listed, such as those of one person. */

@@ -24,19 +24,8 @@ import {
   removeUserPrincipal,
   searchPrincipals,
 } from '#schema/api/providers/principals.ts';
-import {
-  createProvider,
-  deleteProvider,
-  disableProvider,
-  enableProvider,
-  getProvider,
-  listEnabledProviders,
-  listProviders,
-  reencryptSecrets,
-  testProvider,
-  updateProvider,
-} from '#schema/api/providers/providers.ts';
 import { endBrowserSignIn, startBrowserSignIn } from '#schema/api/providers/browser.ts';
+import { listEnabledProviders, reencryptSecrets } from '#schema/api/providers/providers.ts';
 import { signInWithProvider } from '#schema/api/providers/password.ts';
 import { resetPassword, setUpAdministrator } from '#schema/api/account/setup.ts';
 import {
@@ -82,18 +71,7 @@ import {
   handleRemoveUserPrincipal,
   handleSearchPrincipals,
 } from '../api/providers/principals.ts';
-import {
-  handleCreateProvider,
-  handleDeleteProvider,
-  handleDisableProvider,
-  handleEnableProvider,
-  handleGetProvider,
-  handleListEnabledProviders,
-  handleListProviders,
-  handleReencryptSecrets,
-  handleTestProvider,
-  handleUpdateProvider,
-} from '../api/providers/providers.ts';
+import { handleListEnabledProviders, handleReencryptSecrets } from '../api/providers/providers.ts';
 import { handleSignInWithProvider } from '../api/providers/password.ts';
 import {
   handleCreateRegistrationToken,
@@ -120,6 +98,7 @@ import { register } from '../connect/register.ts';
 import { globalRoleRoutes } from '../resources/kinds/global-roles.ts';
 import { clusterRoutes } from '../resources/kinds/clusters.ts';
 import { groupRoutes } from '../resources/kinds/groups.ts';
+import { providerRoutes } from '../resources/kinds/providers.ts';
 import { userRoutes } from '../resources/kinds/users.ts';
 
 /** Every endpoint of the plane that a program calls, but `/k8s`, tunnels and manifests. */
@@ -158,15 +137,8 @@ export const ROUTES: readonly Route[] = [
   route(testDirectory, handleTestDirectory),
   // Before `{provider}`, which this is none of.
   route(listEnabledProviders, handleListEnabledProviders),
-  route(listProviders, handleListProviders),
-  route(createProvider, handleCreateProvider),
-  route(getProvider, handleGetProvider),
-  route(updateProvider, handleUpdateProvider),
-  route(deleteProvider, handleDeleteProvider),
-  route(testProvider, handleTestProvider),
+  ...providerRoutes,
   route(signInWithProvider, handleSignInWithProvider),
-  route(enableProvider, handleEnableProvider),
-  route(disableProvider, handleDisableProvider),
   route(listUserPrincipals, handleListUserPrincipals),
   route(joinUserPrincipal, handleJoinUserPrincipal),
   route(removeUserPrincipal, handleRemoveUserPrincipal),

@@ -80,7 +80,7 @@ export interface Hooks<K extends Kind> {
     /** `seen`: the version that the resource must still have, if not null; `stale`: it has another, or is gone or going, and nothing was done. */
     readonly [A in keyof K['actions']]: (
       resource: StoredOf<K>,
-      body: z.output<K['actions'][A]['body']>,
+      body: K['actions'][A] extends { readonly body: infer B extends z.ZodType } ? z.output<B> : object,
       deps: Deps,
       caller: KnownCaller,
       seen: number | null,

@@ -65,7 +65,7 @@ export class Stage {
     const { id, password } = await setUpAdministrator(plane);
     const api = new PlaneApi(plane, await plane.mint(id));
     const add = async (provider: string, displayName: string, config: object): Promise<void> => {
-      await api.text('POST', '/v1/auth/providers', { id: provider, displayName, config });
+      await api.text('POST', '/v1/auth/providers', { metadata: { name: provider }, spec: { displayName, config } });
       await api.text('POST', `/v1/auth/providers/${provider}/test`);
       await api.text('POST', `/v1/auth/providers/${provider}/enable`);
     };

@@ -3,7 +3,8 @@ import * as z from 'zod';
 import { getClusterTunnels } from '#schema/api/clusters/clusters.ts';
 import { signInWithProvider } from '#schema/api/providers/password.ts';
 import { searchPrincipals } from '#schema/api/providers/principals.ts';
-import { testProvider } from '#schema/api/providers/providers.ts';
+import { endpointsOf } from '#schema/resources/endpoints.ts';
+import { ProviderKind } from '#schema/resources/kinds/providers.ts';
 import { PlaneApi } from '../../support/api.ts';
 import { startChromium, visit, type Visitor } from '../../support/browser/chromium.ts';
 import { look } from '../../support/browser/look.ts';
@@ -74,11 +75,21 @@ async function refusedAfter(status: number): Promise<number> {
 test('a directory is enabled once it was tested, through the agent of the cluster that the administrator picked', async () => {
   const { api } = world;
   const config = { type: 'activedirectory', via: { kind: 'cluster', cluster: world.clusterId }, ...domain.config() };
-  await api.text('POST', '/v1/auth/providers', { id: 'activedirectory', displayName: 'Corp', config });
+  await api.text('POST', '/v1/auth/providers', {
+    metadata: { name: 'activedirectory' },
+    spec: { displayName: 'Corp', config },
+  });
   expect((await api.call('POST', '/v1/auth/providers/activedirectory/enable')).status).toBe(409);
   expect(await api.text('GET', '/v1/auth/providers/activedirectory')).not.toContain(domain.config().bindPassword);
-  const tested = await api.json(testProvider.result, 'POST', '/v1/auth/providers/activedirectory/test');
-  expect(tested).toMatchObject({ ok: true, checks: [{ name: 'directory', ok: true }] });
+  const tested = await api.json(
+    endpointsOf(ProviderKind).actions.test.result,
+    'POST',
+    '/v1/auth/providers/activedirectory/test',
+  );
+  expect(tested.status).toMatchObject({
+    checks: [{ name: 'directory', ok: true }],
+    conditions: [{ type: 'Tested', status: 'True' }, {}, {}],
+  });
   await api.text('POST', '/v1/auth/providers/activedirectory/enable');
 });
 

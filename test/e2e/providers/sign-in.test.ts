@@ -4,6 +4,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { PROJECT } from '#scripts/lib/project.ts';
 import type { Plane } from '#scripts/local/plane.ts';
+import { endpointsOf } from '#schema/resources/endpoints.ts';
+import { ProviderKind } from '#schema/resources/kinds/providers.ts';
 import { setUpAdministrator } from '#scripts/local/setup.ts';
 import { PlaneApi } from '../../support/api.ts';
 import { startGitHub, type GitHubServer } from '../../support/github/server.ts';
@@ -48,15 +50,12 @@ beforeAll(async () => {
 });
 afterAll(async () => scratch.clear());
 
-const Test = z.object({
-  ok: z.boolean(),
-  checks: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string() })),
-});
+const Tested = endpointsOf(ProviderKind).actions.test.result;
 
 async function add(id: string, config: object): Promise<void> {
-  await api.text('POST', '/v1/auth/providers', { id, displayName: id, config });
-  const tested = await api.json(Test, 'POST', `/v1/auth/providers/${id}/test`);
-  expect(tested.checks.filter(({ ok }) => !ok)).toEqual([]);
+  await api.text('POST', '/v1/auth/providers', { metadata: { name: id }, spec: { displayName: id, config } });
+  const tested = await api.json(Tested, 'POST', `/v1/auth/providers/${id}/test`);
+  expect(tested.status.checks.filter(({ ok }) => !ok)).toEqual([]);
   await api.text('POST', `/v1/auth/providers/${id}/enable`);
 }
 
@@ -114,7 +113,7 @@ test('groups are refreshed with the refresh token of a real provider, and a lost
   await signInWithOidc('bob', window);
   const { token, user } = await signedIn(window);
   const access = { mode: 'groups', principals: ['oidc_group://staff', 'oidc_user://ada'] };
-  await api.text('PATCH', '/v1/auth/providers/oidc', { access });
+  await api.text('PATCH', '/v1/auth/providers/oidc', { spec: { access } });
   const refresh = async () => (await api.json(Refreshed, 'POST', `/v1/users/${user.id}/refresh`)).items;
   expect(await refresh()).toEqual([{ outcome: 'confirmed', detail: '1 groups' }]);
   expect(await me(token)).toBe(200);
@@ -122,7 +121,7 @@ test('groups are refreshed with the refresh token of a real provider, and a lost
   expect(await refresh()).toEqual([{ outcome: 'confirmed', detail: '0 groups' }]);
   expect(await me(token)).toBe(401);
   expect((await signInWithOidc('bob')).status).toBe(403);
-  await api.text('PATCH', '/v1/auth/providers/oidc', { access: { mode: 'anyone' } });
+  await api.text('PATCH', '/v1/auth/providers/oidc', { spec: { access: { mode: 'anyone' } } });
 });
 
 test('a code of a real provider is good in the browser that asked for it, once, and nowhere else', async () => {
@@ -188,10 +187,10 @@ test('a plane reaches nothing on this machine unless whoever runs it says so', a
   const other = new PlaneApi(closed, await closed.mint(id));
   scratch.defer(async () => await other.close());
   const config = { type: 'oidc', issuer: oidc.url, clientId: 'x' };
-  await other.text('POST', '/v1/auth/providers', { id: 'oidc', displayName: 'x', config });
-  const tested = await other.json(Test, 'POST', '/v1/auth/providers/oidc/test');
-  expect(tested).toMatchObject({
-    ok: false,
+  await other.text('POST', '/v1/auth/providers', { metadata: { name: 'oidc' }, spec: { displayName: 'x', config } });
+  const tested = await other.json(Tested, 'POST', '/v1/auth/providers/oidc/test');
+  expect(tested.status).toMatchObject({
+    conditions: [{ type: 'Tested', status: 'False', reason: 'Failed' }, {}, {}],
     checks: [{ name: 'discovery', detail: expect.stringContaining('cannot be reached') }],
   });
 });

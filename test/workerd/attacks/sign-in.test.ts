@@ -3,7 +3,7 @@ import { base64url, SignJWT } from 'jose';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { ask, ORIGIN, outcome } from '../management/client.ts';
 import { OidcProvider, type IdToken } from '../providers/support/oidc.ts';
-import { Browser, World } from '../providers/support/world.ts';
+import { Browser, testedOf, World } from '../providers/support/world.ts';
 
 // Checked by taking out, one at a time: the nonce, the check of signatures, the note of flows that came back, the comparison of providers and of states, the form of returnTo, the
 // origin of next pages, the settings that are fixed, the comparison of issuers, the second look at the provider, the refusal of HEAD and of two cookies. Each time the test that
@@ -239,13 +239,16 @@ test('secrets of providers and people are never rendered, never logged, and lie 
     await world.ask('GET /v1/auth/providers'),
     await world.ask('GET /v1/auth/providers/github'),
     await world.ask('GET /v1/auth/providers/oidc'),
-    await world.ask('PATCH /v1/auth/providers/github', { config }),
+    await world.ask('PATCH /v1/auth/providers/github', { spec: { config } }),
     await world.ask('POST /v1/auth/providers/github/test'),
     await world.ask('POST /v1/auth/providers/oidc/test'),
     await world.ask(`GET /v1/users/${json.user.id}/principals`),
     await world.ask(`POST /v1/users/${json.user.id}/refresh`),
     await world.ask('GET /v1/principals?provider=github&query=octo'),
-    await world.ask('POST /v1/auth/providers', { id: 'x', displayName: 'x', config: { ...config, clientSecret: 7 } }),
+    await world.ask('POST /v1/auth/providers', {
+      metadata: { name: 'x' },
+      spec: { displayName: 'x', config: { ...config, clientSecret: 7 } },
+    }),
     await ask('GET /v1/auth/providers/enabled'),
   ];
   world.oidc.forge = async () => 'not.a.token';
@@ -267,10 +270,10 @@ test('secrets of providers and people are never rendered, never logged, and lie 
 
 test('settings that say whose word is believed cannot be changed: a secret does not go elsewhere, and nobody becomes another', async () => {
   const oidc = { type: 'oidc', issuer: 'https://evil.example.com', clientId: 'outrider' };
-  expect(outcome(await world.ask('PATCH /v1/auth/providers/oidc', { config: oidc }))).toBe('invalid');
+  expect(outcome(await world.ask('PATCH /v1/auth/providers/oidc', { spec: { config: oidc } }))).toBe('invalid');
   const github = { type: 'github', hostname: 'evil.example.com', clientId: 'Iv1.outrider' };
-  expect(outcome(await world.ask('PATCH /v1/auth/providers/github', { config: github }))).toBe('invalid');
-  expect(outcome(await world.ask('PATCH /v1/auth/providers/oidc', { config: github }))).toBe('invalid');
+  expect(outcome(await world.ask('PATCH /v1/auth/providers/github', { spec: { config: github } }))).toBe('invalid');
+  expect(outcome(await world.ask('PATCH /v1/auth/providers/oidc', { spec: { config: github } }))).toBe('invalid');
 });
 
 test('a document of another issuer is refused, and so is one that serves every tenant of a host', async () => {
@@ -284,15 +287,16 @@ test('a document of another issuer is refused, and so is one that serves every t
     return await tenants.handle(new Request(url.origin + url.pathname.replace('/common/v2.0', '')));
   });
   const config = { type: 'oidc', issuer: 'https://login.microsoftonline.com/common/v2.0', clientId: 'x' };
-  await world.ask('POST /v1/auth/providers', { id: 'tenants', displayName: 'x', config });
+  await world.ask('POST /v1/auth/providers', { metadata: { name: 'tenants' }, spec: { displayName: 'x', config } });
   const common = await world.ask('POST /v1/auth/providers/tenants/test');
-  expect(common.json).toMatchObject({
-    ok: false,
-    checks: [{ name: 'discovery', detail: expect.stringContaining('another issuer') }],
-  });
+  expect(testedOf(common)).toBe('False');
+  expect(common.json.status.checks).toMatchObject([
+    { name: 'discovery', detail: expect.stringContaining('another issuer') },
+  ]);
   world.oidc.metadata = { issuer: 'https://evil.example.com' };
-  const { json } = await world.ask('POST /v1/auth/providers/oidc/test');
-  expect(json).toMatchObject({ ok: false, checks: [{ name: 'discovery', ok: false }] });
+  const again = await world.ask('POST /v1/auth/providers/oidc/test');
+  expect(testedOf(again)).toBe('False');
+  expect(again.json.status.checks).toMatchObject([{ name: 'discovery', ok: false }]);
 });
 
 test('nobody but an administrator looks at providers, or changes them', async () => {

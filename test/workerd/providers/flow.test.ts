@@ -114,14 +114,22 @@ test('a disabled person is refused, and so is whom access does not list', async 
   const ada = await world.signIn('oidc', '248289');
   await world.ask(`PATCH /v1/users/${ada.json.user.id}`, { spec: { enabled: false } });
   expect(outcome(await world.signIn('oidc', '248289'))).toBe('sign_in_refused');
-  await world.ask('PATCH /v1/auth/providers/github', { access: { mode: 'groups', principals: ['github_team://99'] } });
+  await world.ask('PATCH /v1/auth/providers/github', {
+    spec: { access: { mode: 'groups', principals: ['github_team://99'] } },
+  });
   expect(outcome(await world.signIn('github', 'octocat'))).toBe('sign_in_refused');
   expect(await env.DB.prepare("SELECT count(*) AS n FROM users WHERE username = 'octocat'").first('n')).toBe(0);
-  await world.ask('PATCH /v1/auth/providers/github', { access: { mode: 'groups', principals: ['github_team://1'] } });
+  await world.ask('PATCH /v1/auth/providers/github', {
+    spec: { access: { mode: 'groups', principals: ['github_team://1'] } },
+  });
   expect((await world.signIn('github', 'octocat')).status).toBe(303);
-  await world.ask('PATCH /v1/auth/providers/github', { access: { mode: 'users', principals: ['github_user://7'] } });
+  await world.ask('PATCH /v1/auth/providers/github', {
+    spec: { access: { mode: 'users', principals: ['github_user://7'] } },
+  });
   expect(outcome(await world.signIn('github', 'octocat'))).toBe('sign_in_refused');
-  await world.ask('PATCH /v1/auth/providers/github', { access: { mode: 'users', principals: ['github_user://1000'] } });
+  await world.ask('PATCH /v1/auth/providers/github', {
+    spec: { access: { mode: 'users', principals: ['github_user://1000'] } },
+  });
   expect((await world.signIn('github', 'octocat')).status).toBe(303);
 });
 
@@ -171,7 +179,7 @@ test('the page on which one signs in leads to enabled providers, and a refusal i
   expect(login.text).toContain(
     '<a href="/v1/auth/providers/oidc/start?returnTo=%2Fclusters">Sign in with <bdi>The oidc</bdi></a>',
   );
-  await world.ask('PATCH /v1/auth/providers/oidc', { displayName: '<script>alert(1)</script>' });
+  await world.ask('PATCH /v1/auth/providers/oidc', { spec: { displayName: '<script>alert(1)</script>' } });
   expect((await ask('GET /login')).text).not.toContain('<script>');
   const refused = await ask('GET /v1/auth/providers/oidc/callback', { headers: { accept: 'text/html,*/*' } });
   expect([refused.status, refused.headers.get('content-type')]).toEqual([401, 'text/html; charset=utf-8']);

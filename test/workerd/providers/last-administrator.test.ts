@@ -142,7 +142,9 @@ const OF_THEIR_WAY_IN: Record<string, (id: string) => Promise<unknown>> = {
   'remove their provider': async () => outcome(await boss('DELETE /v1/auth/providers/oidc')),
   'let others in there': async () =>
     outcome(
-      await boss('PATCH /v1/auth/providers/oidc', { access: { mode: 'users', principals: ['oidc_user://nobody'] } }),
+      await boss('PATCH /v1/auth/providers/oidc', {
+        spec: { access: { mode: 'users', principals: ['oidc_user://nobody'] } },
+      }),
     ),
   'take their identity': async (id) =>
     outcome(await boss(`DELETE /v1/users/${id}/principals?principal=oidc_user://${id}`)),

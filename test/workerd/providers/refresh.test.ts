@@ -36,7 +36,9 @@ const groups = async (): Promise<string[]> => {
 };
 const isGood = async (token: string): Promise<boolean> => outcome(await ask('GET /v1/me', { token })) === 200;
 const staffOnly = async () =>
-  await world.ask('PATCH /v1/auth/providers/oidc', { access: { mode: 'groups', principals: ['oidc_group://staff'] } });
+  await world.ask('PATCH /v1/auth/providers/oidc', {
+    spec: { access: { mode: 'groups', principals: ['oidc_group://staff'] } },
+  });
 
 test('a group that is lost at the provider is lost here within the hour, and with it the tokens that hung on it', async () => {
   await staffOnly();
@@ -95,7 +97,7 @@ test.each(['primary limit', 'secondary limit', 'too many requests', 'outage', 'n
 );
 
 test('a provider that cannot be asked for longer than its word holds is believed no more, and recovers', async () => {
-  await world.ask('PATCH /v1/auth/providers/github', { unconfirmedHours: 2 });
+  await world.ask('PATCH /v1/auth/providers/github', { spec: { unconfirmedHours: 2 } });
   const { json } = await world.signIn('github', 'octocat');
   world.gitHub.trouble = 'outage';
   const now = nowSeconds();
@@ -125,7 +127,7 @@ test('without a refresh token the word of an OpenID provider holds for its hours
 test('a shorter time that a word holds counts for those who have signed in before', async () => {
   world.oidc.refreshTokens = false;
   const { json } = await world.signIn('oidc', 'ada');
-  await world.ask('PATCH /v1/auth/providers/oidc', { unconfirmedHours: 1 });
+  await world.ask('PATCH /v1/auth/providers/oidc', { spec: { unconfirmedHours: 1 } });
   await refreshAt(nowSeconds() + HOUR + 1);
   expect(await isGood(json.token)).toBe(false);
 });

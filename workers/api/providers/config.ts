@@ -5,10 +5,14 @@ import {
   type ProviderConfig,
   type ProviderSecrets,
 } from '#schema/api/providers/types.ts';
-import { OutriderError } from '#schema/errors.ts';
+import { OutriderError, unknownCluster } from '#schema/errors.ts';
+import type { Access } from '#schema/api/providers/access.ts';
 import { openSecrets, sealSecrets } from '../../authn/providers/sealed.ts';
 import type { Config } from '../../env.ts';
 import type { Provider } from '../../store/providers/providers.ts';
+import { findCaller } from '../../store/rights/callers.ts';
+import type { Deps, KnownCaller } from '../handler.ts';
+import { knowsCluster, onlyOwners } from '../permission.ts';
 
 const Secrets = z.record(z.string(), z.string().optional());
 
@@ -34,7 +38,7 @@ const NEEDED: Partial<Record<ProviderSettings['type'], string>> = {
 function checkSecrets({ type }: ProviderSettings, secrets: ProviderSecrets): void {
   const needed = NEEDED[type];
   if (needed !== undefined && secrets[needed] === undefined) {
-    throw new OutriderError('invalid', `config.${needed}: is needed`);
+    throw new OutriderError('invalid', `spec.config.${needed}: is needed`);
   }
 }
 
@@ -63,5 +67,23 @@ export async function changedConfig(config: Config, before: Provider, sent: Prov
 const isFixed = (name: string): OutriderError =>
   new OutriderError(
     'invalid',
-    `config.${name}: cannot be changed, since whoever is somebody there would become somebody here; add another provider`,
+    `spec.config.${name}: cannot be changed, since whoever is somebody there would become somebody here; add another provider`,
   );
+
+/** @throws OutriderError invalid: access speaks of principals of another provider, who can never come in through this one */
+export function checkAccess(id: string, access: Access): void {
+  if (access.mode === 'anyone') return;
+  const foreign = access.principals.findIndex((principal) => !principal.startsWith(`${id}_`));
+  if (foreign >= 0) {
+    throw new OutriderError('invalid', `spec.access.principals.${foreign}: must be of this provider, ${id}_…`);
+  }
+}
+
+/** An agent goes wherever a configuration says: only who owns its cluster sends it there. @throws OutriderError unknown_cluster, forbidden */
+export async function mayUse({ db }: Deps, { principal }: KnownCaller, config: ProviderConfig): Promise<void> {
+  if (config.type !== 'activedirectory' || config.via.kind !== 'cluster') return;
+  const { cluster } = config.via;
+  const facts = await findCaller(db, { user: principal.user, token: principal.token, cluster });
+  if (facts === null || !knowsCluster(facts)) throw unknownCluster();
+  if (!facts.administrator && facts.role !== 'owner') throw onlyOwners();
+}

@@ -11,7 +11,7 @@ import { ShapeError } from '../../problem.ts';
 import type { Deps } from '../handler.ts';
 import { localPath } from '../pages/request.ts';
 import { finishSignIn } from './finish.ts';
-import { asRefusal } from './render.ts';
+import { asRefusal } from './refusal.ts';
 
 /** Codes and states of providers are some hundred characters; nothing that is longer is looked at. */
 const MAX_QUERY = 8192;

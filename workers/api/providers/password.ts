@@ -9,7 +9,7 @@ import type { Deps, Handler } from '../handler.ts';
 import { renderUser } from '../render.ts';
 import { startSession, startTokenSession } from '../sign-in/session.ts';
 import { enabledProvider } from './flow.ts';
-import { asRefusal } from './render.ts';
+import { asRefusal } from './refusal.ts';
 
 /**
  * Has a provider judge a name and a password, and takes its word on who it is. Throttled as sign-ins with a name of the plane's own are: a wrong password counts at the directory too, which locks

@@ -24,7 +24,7 @@ import {
 import { findUser } from '../../store/users.ts';
 import type { Deps, Handler } from '../handler.ts';
 import { foundProvider } from './providers.ts';
-import { asRefusal } from './render.ts';
+import { asRefusal } from './refusal.ts';
 
 async function mustBeThere({ db }: Deps, user: string): Promise<void> {
   if ((await findUser(db, user)) === null) throw new OutriderError('not_found', 'there is no such person');

@@ -53,11 +53,14 @@ export class World {
   async add(id: string, config: object, more: object = {}): Promise<void> {
     const path = `/v1/auth/providers`;
     for (const step of [
-      await this.ask(`POST ${path}`, { id, displayName: `The ${id}`, config, ...more }),
+      await this.ask(`POST ${path}`, {
+        metadata: { name: id },
+        spec: { displayName: `The ${id}`, config, ...more },
+      }),
       await this.ask(`POST ${path}/${id}/test`),
       await this.ask(`POST ${path}/${id}/enable`),
     ]) {
-      if (step.status >= 400 || step.json.ok === false) throw new Error(`${id}: ${step.text}`);
+      if (step.status >= 400 || testedOf(step) === 'False') throw new Error(`${id}: ${step.text}`);
     }
   }
 
@@ -75,6 +78,10 @@ export class World {
     return this.gitHub.handle(new Request(location)).then((response) => response.headers.get('location') ?? '');
   }
 }
+
+/** What the condition `Tested` of a provider says. */
+export const testedOf = ({ json }: Answer): string =>
+  json.status.conditions.find(({ type }: { type: string }) => type === 'Tested').status;
 
 /** What a browser has that was signed in and sent on. */
 async function signedIn(token: string, response: Response): Promise<unknown> {

@@ -1,4 +1,4 @@
-import type { Access } from '#schema/api/providers/providers.ts';
+import type { Access } from '#schema/api/providers/access.ts';
 import { OutriderError } from '#schema/errors.ts';
 import { newUserId } from '#schema/ids.ts';
 import type { Config } from '../../../env.ts';
