@@ -148,7 +148,7 @@ test('attack: a snapshot of A is not taken by B’s object', async () => {
 });
 
 // Taken out: the check of the signature. It failed.
-test('attack: an agent with a credential of A and the key of B proves nothing', async () => {
+test('attack: an agent with a credential of A and the key of B proves nothing (Teleport 10.3.15)', async () => {
   const agent = await a.connect({ credential: await a.credential(), key: b.key });
   expect((await agent.closed).code).toBe(4008);
 });

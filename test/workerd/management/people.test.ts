@@ -81,7 +81,7 @@ test('taking a role or a person away takes it out of every snapshot', async () =
   expect((await buildSnapshot(env.DB, id))?.people).not.toHaveProperty(ada);
 });
 
-test('an owner of one cluster gives no role in another (CVE-2022-31247)', async () => {
+test('an owner of one cluster gives no role in another (CVE-2022-31247, CVE-2019-14436, GHSA-7m72-mh5r-6j3r)', async () => {
   const [own, other, ada] = [await cluster(), await cluster(), await person()];
   await member(own, ada, 'owner');
   const theirs = await tokenFor(ada);

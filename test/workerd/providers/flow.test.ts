@@ -185,6 +185,16 @@ test('the page on which one signs in leads to enabled providers, and a refusal i
   expect([refused.status, refused.headers.get('content-type')]).toEqual([401, 'text/html; charset=utf-8']);
 });
 
+test('who is refused on the way to somewhere is led back on that way', async () => {
+  await world.ask('PATCH /v1/auth/providers/oidc', { access: { mode: 'users', principals: ['oidc_user://somebody'] } });
+  const browser = new Browser();
+  const start = await browser.start('oidc', `?returnTo=${encodeURIComponent('/device?user_code=BCDF-GHJK')}`);
+  const refused = await browser.open(world.authorized('oidc', '248289', start), { accept: 'text/html' });
+  expect(refused.status).toBe(403);
+  expect(refused.text).toContain('You may not sign in here with this account. Only an administrator of this plane');
+  expect(refused.text).toContain('<a href="/login?returnTo=%2Fdevice%3Fuser_code%3DBCDF-GHJK">');
+});
+
 test('who signs in gets a session cookie of this host alone, and no token in an address or a body', async () => {
   const answer = await world.signIn('oidc', '248289');
   const cookies = answer.headers.getSetCookie();

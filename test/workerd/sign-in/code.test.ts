@@ -200,7 +200,7 @@ test('attack: CSRF: a consent that another site’s form sends gives nothing', a
   }
 });
 
-test('attack: a state is text and no HTML, and comes back as it was', async () => {
+test('attack: a state is text and no HTML, and comes back as it was (CVE-2023-32193)', async () => {
   const { cookie } = await sessionOf(await person());
   const state = `"><script>alert(1)</script>&'`;
   const { text } = await visit(`GET ${await question({ state })}`, { cookie });

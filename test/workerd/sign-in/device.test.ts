@@ -190,7 +190,7 @@ test('the page says which client asks, whence and when, and shows the code again
   expect(headers.get('x-content-type-options')).toBe('nosniff');
 });
 
-test('attack: what a device calls itself, and a code in the address, are text and no HTML', async () => {
+test('attack: what a device calls itself, and a code in the address, are text and no HTML (CVE-2023-32192)', async () => {
   const { cookie } = await sessionOf(await person());
   const name = `"><script>alert(1)</script>&'`;
   const { text } = await pageOf(await device({ device_name: name }), cookie);

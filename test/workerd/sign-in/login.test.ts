@@ -32,6 +32,8 @@ test('a password for one use is changed at the form', async () => {
   expect(first.headers.get('set-cookie')).toBeNull();
   const short = { username, password: PASSWORD, newPassword: 'short', returnTo: '/device' };
   expect((await submit('/login', undefined, short)).status).toBe(422);
+  const known = { ...short, newPassword: 'password1234' };
+  expect((await submit('/login', undefined, known)).text).toContain('The new password is too easy to guess');
   const changed = await submit('/login', undefined, { ...short, newPassword: 'another password' });
   expect([changed.status, changed.headers.get('location')]).toEqual([303, '/device']);
 });
@@ -117,7 +119,7 @@ test('a path that is longer than any of ours is led back to by nothing', async (
   expect(hiddenFields(page.text)['returnTo']).toBe('');
 });
 
-test('attack: a name and a path are text and no HTML', async () => {
+test('attack: a name and a path are text and no HTML (CVE-2021-25313, CVE-2022-43760)', async () => {
   const username = `"><script>alert(1)</script>`;
   const answer = await submit('/login', undefined, { username, password: 'x', returnTo: `/"><script>` });
   expect(answer.status).toBe(401);

@@ -45,9 +45,6 @@ export const alert = (text: Html | string): Html => markup`<p class="wrong" role
 export const describedBy = (wrong: string | null | undefined): Html | null =>
   wrong === null || wrong === undefined ? null : markup` aria-describedby="wrong" aria-invalid="true"`;
 
-/** Out of a page on which there is nothing more to do. */
-export const WAY_BACK = markup`<nav><a href="/login">Back to the sign-in page</a></nav>`;
-
 /** What a page is answered with. */
 export interface PageOptions {
   readonly status?: number;
@@ -100,6 +97,15 @@ export class PageRefusal extends OutriderError {
   constructor(code: OutriderError['code'], shown: Response) {
     super(code, 'told on the page');
     this.page = shown;
+  }
+}
+
+/** A refusal on somebody's way to a page of ours: to where they can still go, once they are let in. */
+export class RefusedOnTheWay extends OutriderError {
+  readonly returnTo: string;
+  constructor({ code, message, retryAfter }: OutriderError, returnTo: string) {
+    super(code, message, retryAfter === undefined ? {} : { retryAfter });
+    this.returnTo = returnTo;
   }
 }
 

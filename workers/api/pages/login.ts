@@ -104,7 +104,7 @@ export async function answerLogin(request: Request, deps: Deps): Promise<Respons
     const say = error instanceof OutriderError ? ON_FORM.get(error.code) : undefined;
     if (!(error instanceof OutriderError) || say === undefined) throw error;
     const { code } = error;
-    const wrong = error instanceof PasswordChangeRequired ? CHANGE[error.reason] : (say ?? toldOf(error));
+    const wrong = error instanceof PasswordChangeRequired ? CHANGE[error.reason] : (say ?? toldOf(onForm(error)));
     const asked = { wrong, status: errorRow(code).status, change: change || code === 'password_change_required' };
     throw new PageRefusal(code, await again(asked));
   }
@@ -138,6 +138,10 @@ const ON_FORM = new Map<OutriderError['code'], string | null>([
   ['provider_unavailable', null],
   ['conflict', null],
 ]);
+
+/** In the form's words: what the API calls a field is not what the person sees. */
+const onForm = ({ code, message }: OutriderError): OutriderError =>
+  new OutriderError(code, message.replace(/^newPassword: /, 'the new password '));
 
 const CHANGE: Record<PasswordChangeRequired['reason'], string> = {
   'one-time': 'This password was made for one use. Type it again, and choose your own.',

@@ -1,5 +1,6 @@
 import { errorRow, OutriderError } from '#schema/errors.ts';
-import { alert, markup, page, PageRefusal, WAY_BACK, type Html } from './html.ts';
+import { leading } from './elsewhere.ts';
+import { alert, markup, page, PageRefusal, RefusedOnTheWay, type Html } from './html.ts';
 
 /** What a person can do about a refusal, where its own words do not say it. */
 const ADVICE: Partial<Record<OutriderError['code'], string>> = {
@@ -35,7 +36,7 @@ export async function refusalPage(error: unknown, requestId: string): Promise<Re
   const { status, title } = errorRow(code);
   const body = markup`
     ${alert(toldOf(refusal))}
-    ${WAY_BACK}
+    <nav><a href="${leading('/login', refusal instanceof RefusedOnTheWay ? refusal.returnTo : null)}">Back to the sign-in page</a></nav>
     ${requestNote(requestId)}`;
   const answer = await page(title, body, { status });
   if (retryAfter !== undefined) answer.headers.set('retry-after', String(retryAfter));

@@ -9,6 +9,7 @@ import { finishFlow } from '../../store/providers/flows.ts';
 import { findProvider, type Provider } from '../../store/providers/providers.ts';
 import { ShapeError } from '../../problem.ts';
 import type { Deps } from '../handler.ts';
+import { RefusedOnTheWay } from '../pages/html.ts';
 import { localPath } from '../pages/request.ts';
 import { finishSignIn } from './finish.ts';
 import { asRefusal } from './refusal.ts';
@@ -57,7 +58,8 @@ export async function endSignIn(request: Request, deps: Deps, id: string): Promi
     const signedIn = await admit(deps, await enabledProvider(deps, id), identity);
     return await finishSignIn(deps, signedIn, { description: `sign-in with ${id}`, returnTo: flow.returnTo });
   } catch (error) {
-    throw asRefusal(error);
+    const refusal = asRefusal(error);
+    throw refusal instanceof OutriderError ? new RefusedOnTheWay(refusal, flow.returnTo) : refusal;
   }
 }
 

@@ -98,11 +98,11 @@ export class Browser {
   }
 
   /** Follows nothing: the test says where to go. */
-  async open(address: string | Promise<string>): Promise<Answer> {
+  async open(address: string | Promise<string>, headers: Record<string, string> = {}): Promise<Answer> {
     const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
     const response = await exports.default.fetch(await address, {
       redirect: 'manual',
-      headers: cookie === '' ? {} : { cookie },
+      headers: cookie === '' ? headers : { cookie, ...headers },
     });
     for (const line of response.headers.getSetCookie()) this.#keep(line);
     const text = await response.text();
