@@ -44,7 +44,10 @@ const role = async (world: World): Promise<string> =>
     world.ask('POST /v1/global-roles', { metadata: { name: fresh() }, spec: { permissions: ['settings.manage'] } }),
   );
 const untested = async (world: World): Promise<string> => {
-  await world.ask('POST /v1/auth/providers', { id: 'other', displayName: 'x', config: APP });
+  await world.ask('POST /v1/auth/providers', {
+    metadata: { name: 'other' },
+    spec: { displayName: 'x', config: APP },
+  });
   return '/v1/auth/providers/other';
 };
 const fresh = (): string => `n${randomBase32(8)}`;
@@ -162,9 +165,12 @@ export const CALLS: Readonly<Record<string, Make>> = {
     return { ask: async () => await ask('POST /connect/register', { body }) };
   },
   'POST /v1/auth/providers': async (world) =>
-    by(world, 'POST /v1/auth/providers', { id: 'other', displayName: 'x', config: APP }),
+    by(world, 'POST /v1/auth/providers', {
+      metadata: { name: 'other' },
+      spec: { displayName: 'x', config: APP },
+    }),
   'PATCH /v1/auth/providers/{provider}': async (world) =>
-    by(world, 'PATCH /v1/auth/providers/github', { displayName: 'Another name' }),
+    by(world, 'PATCH /v1/auth/providers/github', { spec: { displayName: 'Another name' } }),
   'DELETE /v1/auth/providers/{provider}': async (world) => by(world, 'DELETE /v1/auth/providers/github'),
   'POST /v1/auth/providers/{provider}/test': async (world) => by(world, `POST ${await untested(world)}/test`),
   'POST /v1/auth/providers/{provider}/enable': async (world) => {
