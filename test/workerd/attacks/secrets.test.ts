@@ -29,7 +29,10 @@ beforeAll(async () => {
   const made = await ask('POST /v1/tokens', { token: readers.get('an owner'), body: { description: 'a program' } });
   secrets.set('token of somebody', made.json.token);
   const config = { type: 'github', hostname: 'github.com', clientId: 'app', clientSecret: 'secret-of-the-app' };
-  await ask('POST /v1/auth/providers', { token, body: { id: 'github', displayName: 'GitHub', config } });
+  await ask('POST /v1/auth/providers', {
+    token,
+    body: { metadata: { name: 'github' }, spec: { displayName: 'GitHub', config } },
+  });
   const directory = {
     type: 'activedirectory',
     via: { kind: 'cluster', cluster: id },
@@ -42,7 +45,10 @@ beforeAll(async () => {
     bindPassword: 'secret-of-the-search',
     loginAttribute: 'sAMAccountName',
   };
-  await ask('POST /v1/auth/providers', { token, body: { id: 'corp', displayName: 'Corp', config: directory } });
+  await ask('POST /v1/auth/providers', {
+    token,
+    body: { metadata: { name: 'corp' }, spec: { displayName: 'Corp', config: directory } },
+  });
   secrets.set('secret of an OAuth App', config.clientSecret).set('password of a directory', directory.bindPassword);
 
   const { password_hash: hash } = await row('SELECT password_hash FROM users WHERE id = ?', user);
