@@ -24,7 +24,7 @@ export interface Kind<T> {
   readonly columns: readonly Column<T>[];
 }
 
-/** A cluster; with its tunnels where they were asked for. */
+/** A cluster; with its tunnels, which JSON and YAML show, where they were asked for. */
 export type ClusterRow = z.infer<ResourceOf<typeof ClusterKind>> & {
   readonly tunnels?: readonly { readonly state: string }[];
 };
@@ -154,11 +154,18 @@ export const ME: Kind<WhoAmI> = {
   ],
 };
 
-/** What a list knows is whether an agent ever came; whether one is there now, only its tunnels say. */
-function clusterStatus({ status, tunnels }: ClusterRow): Cell {
-  if (tunnels?.some(({ state }) => state === 'active') === true) return { text: 'Connected', tone: 'good' };
+/** What its condition says: `Unknown` in a list, for which no cluster's object is asked. */
+const connectedOf = ({ status }: ClusterRow): string | undefined =>
+  status.conditions.find(({ type }) => type === 'Connected')?.status;
+
+export const isConnected = (cluster: ClusterRow): boolean => connectedOf(cluster) === 'True';
+
+function clusterStatus(cluster: ClusterRow): Cell {
+  const { metadata, status } = cluster;
+  if (metadata.deletedAt !== null) return { text: 'Deleting', tone: 'warn' };
+  if (isConnected(cluster)) return { text: 'Connected', tone: 'good' };
   if (status.connectedAt === null) return { text: 'Never connected', tone: 'warn' };
-  return tunnels === undefined ? 'Imported' : { text: 'Disconnected', tone: 'bad' };
+  return connectedOf(cluster) === 'False' ? { text: 'Disconnected', tone: 'bad' } : 'Imported';
 }
 
 function userStatus({ metadata, spec, status }: UserRow): Cell {

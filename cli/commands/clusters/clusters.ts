@@ -13,6 +13,8 @@ import { addImport } from './import.ts';
 import { addRoles } from './roles.ts';
 import { type OutputOptions, withExamples, withOutput, withServer } from '../options.ts';
 
+const clusters = endpointsOf(ClusterKind);
+
 export function addClusters(parent: Command, io: Io): void {
   const group = parent.command('clusters').alias('cluster').description('the clusters of a plane');
 
@@ -38,9 +40,12 @@ export function addClusters(parent: Command, io: Io): void {
   ).action(async (names: string[], options: OutputOptions) => {
     const session = await openSession(io, options);
     const rows: ClusterRow[] = [];
-    for (const cluster of await findClusters(session, [...new Set(names)])) {
-      const { items } = await session.api.call(getClusterTunnels, { params: { cluster: cluster.id } });
-      rows.push({ ...cluster, tunnels: items });
+    for (const { id } of await findClusters(session, [...new Set(names)])) {
+      const params = { cluster: id };
+      // Only for one cluster does the plane say whether it is connected.
+      const cluster = await session.api.call(clusters.get, { params });
+      if (options.output !== 'json' && options.output !== 'yaml') rows.push(cluster);
+      else rows.push({ ...cluster, tunnels: (await session.api.call(getClusterTunnels, { params })).items });
     }
     showFound(io, options.output, CLUSTERS, rows);
   });
@@ -59,15 +64,15 @@ export function addClusters(parent: Command, io: Io): void {
     .option('-y, --yes', 'do not ask')
     .action(async (names: string[], options: OutputOptions & { yes?: boolean }) => {
       const session = await openSession(io, options);
-      const clusters = await findClusters(session, [...new Set(names)]);
-      const shown = clusters.map(({ metadata }) => oneLine(metadata.name)).join(', ');
+      const found = await findClusters(session, [...new Set(names)]);
+      const shown = found.map(({ metadata }) => oneLine(metadata.name)).join(', ');
       await confirm(
         io,
         `Remove ${shown} from ${session.origin}? Their agents are cut off for good.`,
         options.yes === true,
       );
-      await removeAll(clusters, async ({ id, metadata }) => {
-        await session.api.call(endpointsOf(ClusterKind).delete, { params: { cluster: id } });
+      await removeAll(found, async ({ id, metadata }) => {
+        await session.api.call(clusters.delete, { params: { cluster: id } });
         io.say(`Removed ${oneLine(metadata.name)}.`);
       });
     });

@@ -1,6 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { getClusterTunnels } from '#schema/api/clusters/clusters.ts';
 import { createRegistrationToken } from '#schema/api/clusters/registration-tokens.ts';
 import { Failure, oneLine } from '../../exits.ts';
 import type { Io } from '../../io.ts';
@@ -11,6 +9,7 @@ import { endpointsOf } from '#schema/resources/endpoints.ts';
 import { ClusterKind } from '#schema/resources/kinds/clusters.ts';
 import { openSession } from '../../session.ts';
 import { listAllClusters } from '../find.ts';
+import { follow } from './follow.ts';
 import { durationOption, type OutputOptions, withExamples, withOutput } from '../options.ts';
 
 interface ImportOptions extends OutputOptions {
@@ -20,11 +19,6 @@ interface ImportOptions extends OutputOptions {
 }
 
 const clusters = endpointsOf(ClusterKind);
-
-/** An agent dials within seconds of its pod's start; asking more often shows nothing sooner. */
-const LOOK_MS = 2000;
-/** After this long without an agent it is time to look why, ms. */
-const HINT_AFTER_MS = 60_000;
 
 export function addImport(group: Command, io: Io): void {
   const command = withOutput(
@@ -58,7 +52,7 @@ async function importCluster(io: Io, name: string, options: ImportOptions): Prom
   io.say(
     `Run it against the cluster within ${span(Date.parse(expiresAt) - Date.now() + 1000)}; it is good for one agent, once.`,
   );
-  if (options.wait === true) await follow(io, api, cluster, options.timeout * 1000);
+  if (options.wait === true) await follow(io, api, cluster, { timeoutMs: options.timeout * 1000 });
 }
 
 /** A cluster of that name that never connected is the same import, begun before. */
@@ -72,37 +66,5 @@ async function createOrResume(io: Io, api: Client, name: string): Promise<Cluste
     if (begun === undefined) throw error;
     io.say(`${oneLine(name)} was added before and never connected: here is a new command.`);
     return begun;
-  }
-}
-
-async function follow(io: Io, api: Client, cluster: ClusterRow, timeoutMs: number): Promise<void> {
-  const name = oneLine(cluster.metadata.name);
-  const started = performance.now();
-  let hinted = false;
-  io.say(`Waiting for the agent of ${name} …`);
-  try {
-    for (;;) {
-      const params = { cluster: cluster.id };
-      const { items } = await api.call(getClusterTunnels, { params });
-      const { status } = await api.call(clusters.get, { params });
-      if (status.connectedAt !== null && items.some(({ state }) => state === 'active')) {
-        io.say(`${name} is connected: Kubernetes ${oneLine(status.kubernetesVersion ?? 'of unknown version')}.`);
-        io.say(`Next: outrider kubeconfig add ${name} --use`);
-        return;
-      }
-      const waited = performance.now() - started;
-      if (waited > timeoutMs) throw new Failure('timed-out', `${name} did not connect within ${span(timeoutMs)}`);
-      if (waited > HINT_AFTER_MS && !hinted) {
-        hinted = true;
-        io.say('Nothing has come yet. See why: kubectl -n outrider-system logs deployment/outrider-agent');
-      }
-      await pause(LOOK_MS, undefined, { signal: io.signal });
-    }
-  } catch (error) {
-    if (!io.signal.aborted) throw error;
-    throw new Failure(
-      'interrupted',
-      `no longer waiting, but the import goes on: \`outrider clusters get ${name}\` shows it`,
-    );
   }
 }

@@ -128,7 +128,7 @@ describe('what people do with a plane', () => {
     expect(await admin.ok(['__complete', '--', 'clusters', 'get', ''])).toBe('prod-eu\n');
 
     expect(await admin.run(['clusters', 'rm', 'prod-eu'])).toMatchObject({ code: 2 });
-    expect(await admin.run(['clusters', 'rm', 'prod-eu', '--yes'])).toMatchObject({ code: 0 });
+    expect(await admin.run(['clusters', 'rm', 'prod-eu', 'prod-eu', '--yes'])).toMatchObject({ code: 0 });
     expect(await admin.run(['clusters', 'list'])).toMatchObject({
       stdout: 'NAME   STATUS   VERSION   AGE\n',
       stderr: expect.stringContaining('No clusters'),
