@@ -173,7 +173,12 @@ test('resources of a kind come whole', async () => {
       deletedAt: null,
     },
     spec: { administrator: false, enabled: true },
-    status: { passwordPending: true, passwordChangedAt: '2026-01-01T00:00:00Z', conditions: [] },
+    status: {
+      passwordPending: true,
+      passwordChangedAt: '2026-01-01T00:00:00Z',
+      passwordExpiresAt: null,
+      conditions: [],
+    },
     links: {},
   };
   const { client } = plane(
