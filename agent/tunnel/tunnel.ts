@@ -7,7 +7,8 @@ import {
   RELIEF_CHECK_MS,
   SILENCE_MS,
 } from '#schema/protocol/limits.ts';
-import { Session, type SessionHandler } from '#schema/protocol/session.ts';
+import type { SessionHandler } from '#schema/protocol/handler.ts';
+import { Session } from '#schema/protocol/session.ts';
 import type { Stream } from '#schema/protocol/flow/stream.ts';
 import { describeError, type Logger } from '../log.ts';
 import type { AgentMetrics } from '../metrics.ts';

@@ -1,41 +1,14 @@
-import { ProtocolCode, ProtocolError } from './codec/codes.ts';
+import { ProtocolCode, ProtocolError, violation } from './codec/codes.ts';
 import { decodeCode, decodeCredit, decodeFrames } from './codec/decode.ts';
 import { type Allocate, encodeCode } from './codec/encode.ts';
 import { FIRST_OPTIONAL_TYPE, Flag, FrameType, isStreamKind, type Frame, type StreamKind } from './codec/frame.ts';
-import {
-  FRAME_RATE,
-  LAST_SEQUENCE,
-  MAX_CONTROL_FRAMES,
-  MAX_REASON_BYTES,
-  MAX_VIEW_RATIO,
-  SESSION_QUEUE_MAX,
-  type SessionLimits,
-} from './limits.ts';
-import { RateBudget } from './flow/rate.ts';
+import { LAST_SEQUENCE, MAX_CONTROL_FRAMES, MAX_REASON_BYTES, MAX_VIEW_RATIO, type SessionLimits } from './limits.ts';
+import type { SessionHandler, SessionOptions, SessionRole } from './handler.ts';
+import { FrameRate } from './flow/frame-rate.ts';
 import { Sender } from './flow/sender.ts';
+import { openPayload, refusalToOpen } from './flow/opening.ts';
 import type { Stream, StreamHandler } from './flow/stream.ts';
 import { Streams } from './flow/streams.ts';
-
-/** Which end of the tunnel a session is: the plane opens streams, the agent serves them. */
-export type SessionRole = 'plane' | 'agent';
-
-/** The verbs that a session gives its adapter. All are called synchronously. */
-export interface SessionHandler {
-  /** Agent: the plane opened a stream. Set `stream.handler` before returning; with `fin` it hears `onEnd` next. `head` is a view. */
-  onOpen(stream: Stream, head: Uint8Array): void;
-  /** `payload` is HELLO's JSON: parse it by `hello.ts`. */
-  onHello(payload: Uint8Array): void;
-  /** No new streams on this session (DRAIN: the peer says so, or sequences are used up), or with any other code: the peer has ended it. */
-  onGoaway(code: number, reason: string): void;
-  /** There is something to send: pull once per turn of the event loop. */
-  onPending(): void;
-  /** The peer broke the protocol; every stream has heard TUNNEL_LOST. Pull once more (the GOAWAY), then close the socket. */
-  onError(error: ProtocolError): void;
-  /** A stream's handler threw: a fault of this end, for its log. The stream was reset; the others go on. */
-  onFault?(error: unknown, stream: Stream): void;
-  /** For counting: a stream was reset, by this end or by the other; TUNNEL_LOST, with its session. */
-  onReset?(code: number, by: 'local' | 'peer'): void;
-}
 
 /** Before HELLO is settled only HELLO and GOAWAY are allowed; after the end nothing is. */
 type Gate = 'hello' | 'open' | 'closed';
@@ -53,8 +26,7 @@ export class Session {
   readonly #handler: SessionHandler;
   readonly #sender: Sender;
   readonly #streams: Streams;
-  readonly #now: (() => number) | null;
-  #frames: RateBudget | null = null;
+  readonly #rate: FrameRate;
   #peer: SessionLimits | null = null;
   #gate: Gate = 'hello';
   /** We take no new streams. */
@@ -62,22 +34,11 @@ export class Session {
   /** The peer takes none. */
   #peerDraining = false;
 
-  /**
-   * `incarnation` wraps at 16 bits. `lastSequence`: the highest that was used before, 0 or odd. `now`: a clock in ms, from any beginning; without one, windows do
-   * not grow, nobody is found to be stalled, and no rate is known.
-   */
-  constructor(options: {
-    role: SessionRole;
-    local: SessionLimits;
-    handler: SessionHandler;
-    now?: () => number;
-    incarnation?: number;
-    lastSequence?: number;
-  }) {
+  constructor(options: SessionOptions) {
     this.#role = options.role;
     this.#local = options.local;
     this.#handler = options.handler;
-    this.#now = options.now ?? null;
+    this.#rate = new FrameRate(options.now ?? null);
     this.#streams = new Streams({
       local: options.local,
       now: options.now ?? null,
@@ -161,20 +122,16 @@ export class Session {
     const peer = this.#peer;
     if (this.#gate !== 'open' || peer === null)
       throw new ProtocolError(ProtocolCode.TUNNEL_LOST, 'the tunnel is not open');
-    if (this.#peerDraining) throw new ProtocolError(ProtocolCode.DRAIN, 'the tunnel takes no new streams');
-    if (this.#streams.size >= Math.min(peer.maxStreams, this.#local.maxStreams)) {
-      throw new ProtocolError(ProtocolCode.OVERLOADED, `${this.#streams.size} requests are under way on this tunnel`);
-    }
-    if (this.#sender.queuedBytes >= SESSION_QUEUE_MAX) {
-      throw new ProtocolError(ProtocolCode.OVERLOADED, 'too much waits to be sent on this tunnel');
-    }
-    const sequence = this.#streams.lastSequence === 0 ? 1 : this.#streams.lastSequence + 2;
-    this.#streams.lastSequence = sequence;
+    const refusal = refusalToOpen({
+      peerDraining: this.#peerDraining,
+      open: this.#streams.size,
+      most: Math.min(peer.maxStreams, this.#local.maxStreams),
+      queuedBytes: this.#sender.queuedBytes,
+    });
+    if (refusal !== null) throw refusal;
+    const sequence = this.#streams.nextSequence();
     const stream = this.#add(kind, sequence, handler, false);
-    const payload = new Uint8Array(1 + head.byteLength);
-    payload[0] = kind;
-    payload.set(head, 1);
-    stream.enqueue(FrameType.OPEN, 0, payload);
+    stream.enqueue(FrameType.OPEN, 0, openPayload(kind, head));
     if (fin) stream.end();
     if (sequence >= LAST_SEQUENCE) this.#usedUp();
     return stream;
@@ -189,18 +146,10 @@ export class Session {
         frames++;
         this.#take(frame);
       });
-      this.#countFrames(frames);
+      this.#rate.count(frames);
     } catch (error) {
       this.#fail(error instanceof ProtocolError ? error : new ProtocolError(ProtocolCode.INTERNAL, 'internal error'));
     }
-  }
-
-  /** Once a message, which is bounded itself: a clock for each frame would cost as much as what it guards against. */
-  #countFrames(frames: number): void {
-    if (this.#now === null) return;
-    const now = this.#now();
-    this.#frames ??= new RateBudget(FRAME_RATE, now);
-    if (!this.#frames.spend(frames, now)) throw new ProtocolError(ProtocolCode.LIMIT, 'too many frames a second');
   }
 
   /** The next message to send, of about `maxBytes` octets at most, in a buffer of `allocate`'s; null when there is none, or no credit. */
@@ -389,8 +338,4 @@ export class Session {
     for (let left = this.#streams.size; left > 0; left--) this.#handler.onReset?.(ProtocolCode.TUNNEL_LOST, 'local');
     this.#streams.dropAll(ProtocolCode.TUNNEL_LOST, reason);
   }
-}
-
-function violation(detail: string): ProtocolError {
-  return new ProtocolError(ProtocolCode.PROTOCOL_ERROR, detail);
 }

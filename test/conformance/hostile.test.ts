@@ -5,7 +5,7 @@ import { decodeCode, decodeFrames } from '#schema/protocol/codec/decode.ts';
 import { encodeCredit } from '#schema/protocol/codec/encode.ts';
 import { Flag, FrameType } from '#schema/protocol/codec/frame.ts';
 import { FRAME_RATE } from '#schema/protocol/limits.ts';
-import type { SessionRole } from '#schema/protocol/session.ts';
+import type { SessionRole } from '#schema/protocol/handler.ts';
 import { frames, LIMITS, random, utf8 } from './link.ts';
 import { DATA, noise, Victim, type FrameArguments } from './victim.ts';
 

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 
 import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { Flag, FrameType } from '#schema/protocol/codec/frame.ts';
-import { Session, type SessionHandler } from '#schema/protocol/session.ts';
+import type { SessionHandler } from '#schema/protocol/handler.ts';
+import { Session } from '#schema/protocol/session.ts';
 import type { Stream } from '#schema/protocol/flow/stream.ts';
 import { frames, LIMITS, utf8 } from './link.ts';
 import { body, expectWholeCredit, Owner, World } from './owner.ts';

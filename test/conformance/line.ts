@@ -1,6 +1,7 @@
 import { StreamKind } from '#schema/protocol/codec/frame.ts';
 import { AGENT_LIMITS, PLANE_LIMITS } from '#schema/protocol/limits.ts';
-import { Session, type SessionHandler } from '#schema/protocol/session.ts';
+import type { SessionHandler } from '#schema/protocol/handler.ts';
+import { Session } from '#schema/protocol/session.ts';
 import type { Stream, StreamHandler } from '#schema/protocol/flow/stream.ts';
 import { utf8 } from './link.ts';
 

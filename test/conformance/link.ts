@@ -1,7 +1,8 @@
 import { Batch } from '#schema/protocol/codec/encode.ts';
 import { FRAME_HEADER_BYTES } from '#schema/protocol/codec/frame.ts';
 import type { SessionLimits } from '#schema/protocol/limits.ts';
-import { Session, type SessionHandler, type SessionRole } from '#schema/protocol/session.ts';
+import type { SessionHandler, SessionRole } from '#schema/protocol/handler.ts';
+import { Session } from '#schema/protocol/session.ts';
 import type { Stream } from '#schema/protocol/flow/stream.ts';
 import type { ProtocolError } from '#schema/protocol/codec/codes.ts';
 

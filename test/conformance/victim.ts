@@ -1,7 +1,8 @@
 import { ProtocolCode, type ProtocolError } from '#schema/protocol/codec/codes.ts';
 import { decodeFrames } from '#schema/protocol/codec/decode.ts';
 import { Flag, FrameType } from '#schema/protocol/codec/frame.ts';
-import { Session, type SessionRole } from '#schema/protocol/session.ts';
+import type { SessionRole } from '#schema/protocol/handler.ts';
+import { Session } from '#schema/protocol/session.ts';
 import type { Stream } from '#schema/protocol/flow/stream.ts';
 import { frames, LIMITS, utf8 } from './link.ts';
 import { Owner } from './owner.ts';

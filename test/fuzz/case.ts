@@ -1,6 +1,6 @@
 import type { SessionLimits } from '#schema/protocol/limits.ts';
 import { LAST_SEQUENCE } from '#schema/protocol/limits.ts';
-import type { SessionRole } from '#schema/protocol/session.ts';
+import type { SessionRole } from '#schema/protocol/handler.ts';
 import { LIMITS } from '../conformance/link.ts';
 import { Dice } from './dice.ts';
 import { flood, generate } from './generate.ts';

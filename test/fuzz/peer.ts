@@ -1,7 +1,8 @@
 import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { Flag, StreamKind } from '#schema/protocol/codec/frame.ts';
 import type { SessionLimits } from '#schema/protocol/limits.ts';
-import { Session, type SessionRole } from '#schema/protocol/session.ts';
+import type { SessionRole } from '#schema/protocol/handler.ts';
+import { Session } from '#schema/protocol/session.ts';
 import type { Stream, StreamHandler } from '#schema/protocol/flow/stream.ts';
 import type { Dice } from './dice.ts';
 import { zeros } from './zeros.ts';

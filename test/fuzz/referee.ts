@@ -2,7 +2,7 @@ import { Flag, FrameType, isStreamKind } from '#schema/protocol/codec/frame.ts';
 import type { SessionLimits } from '#schema/protocol/limits.ts';
 import { MAX_CONTROL_FRAMES } from '#schema/protocol/limits.ts';
 import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
-import type { SessionRole } from '#schema/protocol/session.ts';
+import type { SessionRole } from '#schema/protocol/handler.ts';
 import { naiveRead, type NaiveView } from '../conformance/naive.ts';
 
 /** What a handler may hear. */

@@ -1,7 +1,8 @@
 import { codeName, type ProtocolError, ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import type { StreamKind } from '#schema/protocol/codec/frame.ts';
 import { SESSION_QUEUE_LOW, STREAM_QUEUE_LOW, type SessionLimits } from '#schema/protocol/limits.ts';
-import { Session, type SessionRole } from '#schema/protocol/session.ts';
+import type { SessionRole } from '#schema/protocol/handler.ts';
+import { Session } from '#schema/protocol/session.ts';
 import type { Stream } from '#schema/protocol/flow/stream.ts';
 import { HABITS, Owner } from './owner.ts';
 import { Fault, fault, type Heard, Referee } from './referee.ts';

@@ -56,3 +56,8 @@ export class ProtocolError extends Error {
     this.code = code;
   }
 }
+
+/** The peer did what the protocol does not allow. */
+export function violation(detail: string): ProtocolError {
+  return new ProtocolError(ProtocolCode.PROTOCOL_ERROR, detail);
+}

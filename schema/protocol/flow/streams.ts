@@ -32,6 +32,12 @@ export class Streams {
     this.#tune();
   }
 
+  /** The sequence of the next stream that the plane opens: odd, and rising. */
+  nextSequence(): number {
+    this.lastSequence = this.lastSequence === 0 ? 1 : this.lastSequence + 2;
+    return this.lastSequence;
+  }
+
   get size(): number {
     return this.#open.size;
   }

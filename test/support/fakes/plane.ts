@@ -10,7 +10,8 @@ import { StreamKind } from '#schema/protocol/codec/frame.ts';
 import { decodeResponseHead, encodeRequestHead, type Field, type ResponseHead } from '#schema/protocol/codec/head.ts';
 import { Proof, proofBytes, VERSIONS } from '#schema/protocol/codec/hello.ts';
 import { PLANE_LIMITS, type SessionLimits } from '#schema/protocol/limits.ts';
-import { Session, type SessionHandler } from '#schema/protocol/session.ts';
+import type { SessionHandler } from '#schema/protocol/handler.ts';
+import { Session } from '#schema/protocol/session.ts';
 import type { Stream, StreamHandler } from '#schema/protocol/flow/stream.ts';
 import { decodeClose } from '#schema/protocol/codec/close.ts';
 
