@@ -5,7 +5,7 @@ import { codeName, ProtocolError } from '#schema/protocol/codec/codes.ts';
 import { decodeFrames } from '#schema/protocol/codec/decode.ts';
 import { Batch } from '#schema/protocol/codec/encode.ts';
 import { FrameType } from '#schema/protocol/codec/frame.ts';
-import { naiveDecode, naiveEncode, type NaiveFrame, type NaiveResult } from './naive.ts';
+import { naiveDecode, naiveEncode, type NaiveFrame, type NaiveResult } from './support/naive.ts';
 
 const octet = fc.integer({ min: 0, max: 255 });
 /** Lengths around the bounds of the small types, and some of any size. */

@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { Flag, FrameType } from '#schema/protocol/codec/frame.ts';
 import { MAX_VIEW_RATIO, STREAM_QUEUE_HIGH } from '#schema/protocol/limits.ts';
-import { frames, random, utf8 } from './link.ts';
-import { body, expectWholeCredit, Owner, World } from './owner.ts';
+import { frames, random, utf8 } from './support/link.ts';
+import { body, expectWholeCredit, Owner, World } from './support/owner.ts';
 
 const seed = fc.integer();
 /** Windows of any size, the smallest most often. */

@@ -10,8 +10,8 @@ import {
   STREAM_QUEUE_HIGH,
   STREAM_QUEUE_LOW,
 } from '#schema/protocol/limits.ts';
-import { utf8, type End } from './link.ts';
-import { body, Owner, World } from './owner.ts';
+import { utf8, type End } from './support/link.ts';
+import { body, Owner, World } from './support/owner.ts';
 
 const WIDE = { streamWindow: 64 * 1024 * 1024, sessionWindow: 256 * 1024 * 1024, maxStreams: 4096 };
 const wide = () => new World({ plane: WIDE, agent: WIDE });

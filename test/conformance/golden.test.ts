@@ -6,9 +6,9 @@ import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { Flag, StreamKind } from '#schema/protocol/codec/frame.ts';
 import { encodeRequestHead, encodeResponseHead } from '#schema/protocol/codec/head.ts';
 import type { Stream } from '#schema/protocol/flow/stream.ts';
-import { octets, TOLERATED, TRANSCRIPTS, type Transcript } from './golden.ts';
-import { Link, utf8, type End } from './link.ts';
-import { Owner } from './owner.ts';
+import { octets, TOLERATED, TRANSCRIPTS, type Transcript } from './support/golden.ts';
+import { Link, utf8, type End } from './support/link.ts';
+import { Owner } from './support/owner.ts';
 
 /** What makes each message of a transcript: the verbs of the end that sends it. */
 type Script = ((act: {

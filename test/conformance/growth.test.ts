@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { MAX_STREAM_WINDOW, PLANE_LIMITS, STALLED_MS } from '#schema/protocol/limits.ts';
-import { Line } from './line.ts';
+import { Line } from './support/line.ts';
 
 const MB = 1_000_000;
 /** Octets a ms of a line that is never what is waited for. */

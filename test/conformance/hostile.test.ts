@@ -6,8 +6,8 @@ import { encodeCredit } from '#schema/protocol/codec/encode.ts';
 import { Flag, FrameType } from '#schema/protocol/codec/frame.ts';
 import { FRAME_RATE } from '#schema/protocol/limits.ts';
 import type { SessionRole } from '#schema/protocol/handler.ts';
-import { frames, LIMITS, random, utf8 } from './link.ts';
-import { DATA, noise, Victim, type FrameArguments } from './victim.ts';
+import { frames, LIMITS, random, utf8 } from './support/link.ts';
+import { DATA, noise, Victim, type FrameArguments } from './support/victim.ts';
 
 /** Below a MiB, whatever the frame. */
 const FRAMES_A_MESSAGE = 50_000;

@@ -5,8 +5,8 @@ import { Flag, FrameType } from '#schema/protocol/codec/frame.ts';
 import type { SessionHandler } from '#schema/protocol/handler.ts';
 import { Session } from '#schema/protocol/session.ts';
 import type { Stream } from '#schema/protocol/flow/stream.ts';
-import { frames, LIMITS, utf8 } from './link.ts';
-import { body, expectWholeCredit, Owner, World } from './owner.ts';
+import { frames, LIMITS, utf8 } from './support/link.ts';
+import { body, expectWholeCredit, Owner, World } from './support/owner.ts';
 
 const { CANCELLED, DRAIN } = ProtocolCode;
 const SILENT: SessionHandler = {

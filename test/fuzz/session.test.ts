@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { SEED, share } from './budget.ts';
-import { playCase } from './case.ts';
-import { report } from './report.ts';
+import { SEED, share } from './play/budget.ts';
+import { playCase } from './play/case.ts';
+import { report } from './play/report.ts';
 
 test.each(['plane', 'agent'] as const)(
   'random and mutated frames find no fault in a session of the %s',

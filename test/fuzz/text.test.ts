@@ -10,10 +10,10 @@ import {
 } from '#schema/protocol/codec/head.ts';
 import { Hello } from '#schema/protocol/codec/hello.ts';
 import { MAX_CLOSE_REASON_BYTES } from '#schema/protocol/limits.ts';
-import { SEED, share } from './budget.ts';
-import { Dice } from './dice.ts';
-import { mutate, noise } from './mutate.ts';
-import { challenge, field, lie, proof, requestHead, responseHead, settled } from './words.ts';
+import { SEED, share } from './play/budget.ts';
+import { Dice } from './make/dice.ts';
+import { mutate, noise } from './make/mutate.ts';
+import { challenge, field, lie, proof, requestHead, responseHead, settled } from './make/words.ts';
 
 /** What is wrong with octets or a value, for a person. */
 const where = (i: number, what: unknown): string =>

@@ -1,5 +1,5 @@
 import { PING_INTERVAL_MS, SILENCE_MS } from '#schema/protocol/limits.ts';
-import { random } from '../conformance/link.ts';
+import { random } from '../conformance/support/link.ts';
 import { plain } from './model/agent.ts';
 import type { Plan } from './model/api-server.ts';
 import { checkLeftovers, checkRequests, checkWires, hanging } from './check.ts';

@@ -4,12 +4,12 @@ import { AGENT_LIMITS, PLANE_LIMITS } from '#schema/protocol/limits.ts';
 import { startAgentProcess } from '../../support/processes/agent.ts';
 import { FakeWorld, makePki, type TestPki } from '../../support/fakes/world.ts';
 import type { PlaneTunnel } from '../../support/fakes/plane.ts';
-import { SEED } from '../../fuzz/budget.ts';
-import { Dice } from '../../fuzz/dice.ts';
-import { generate } from '../../fuzz/generate.ts';
-import { mutate } from '../../fuzz/mutate.ts';
-import { Referee } from '../../fuzz/referee.ts';
-import { requestHead } from '../../fuzz/words.ts';
+import { SEED } from '../../fuzz/play/budget.ts';
+import { Dice } from '../../fuzz/make/dice.ts';
+import { generate } from '../../fuzz/make/generate.ts';
+import { mutate } from '../../fuzz/make/mutate.ts';
+import { Referee } from '../../fuzz/judge/referee.ts';
+import { requestHead } from '../../fuzz/make/words.ts';
 
 /** Messages of noise, all tunnels together. */
 const MESSAGES = 3000;

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, fetch, type RequestInit, type Response } from 'undici';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
-import { random } from '../../conformance/link.ts';
+import { random } from '../../conformance/support/link.ts';
 import { type BareWorld, startBareWorld } from '../../support/bare-world.ts';
 import { deploy, resettableProject } from '../../support/resettable.ts';
 

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { PROJECT } from '#scripts/lib/project.ts';
 import type { Plane } from '#scripts/local/plane.ts';
-import { random } from '../../conformance/link.ts';
+import { random } from '../../conformance/support/link.ts';
 import type { PlaneApi } from '../../support/api.ts';
 import { type Attempt, Fleet } from '../../support/fleet.ts';
 import { Scratch } from '../../support/processes/local.ts';

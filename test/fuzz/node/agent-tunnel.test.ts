@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { share } from '../budget.ts';
+import { share } from '../play/budget.ts';
 import { agentKey, AgentLife } from './agent-life.ts';
 import { live, stubPlatform } from './lives.ts';
 

@@ -1,11 +1,11 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
-import { LIMITS } from '../../conformance/link.ts';
-import { SEED } from '../budget.ts';
-import { playCase } from '../case.ts';
-import { Dice } from '../dice.ts';
-import { Peer } from '../peer.ts';
+import { LIMITS } from '../../conformance/support/link.ts';
+import { SEED } from '../play/budget.ts';
+import { playCase } from '../play/case.ts';
+import { Dice } from '../make/dice.ts';
+import { Peer } from '../make/peer.ts';
 import { agentKey, AgentLife } from './agent-life.ts';
 import { live, stubPlatform } from './lives.ts';
 import { PlaneLife } from './plane-life.ts';

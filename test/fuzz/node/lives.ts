@@ -1,8 +1,8 @@
 import { TransformStream } from 'node:stream/web';
 import { afterEach, beforeEach, expect, vi } from 'vitest';
-import { SEED } from '../budget.ts';
-import { Dice } from '../dice.ts';
-import { fault } from '../referee.ts';
+import { SEED } from '../play/budget.ts';
+import { Dice } from '../make/dice.ts';
+import { fault } from '../judge/seen.ts';
 import { turn } from './turn.ts';
 
 /** Frames of one tunnel's life at most. */

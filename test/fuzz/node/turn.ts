@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { FrameType } from '#schema/protocol/codec/frame.ts';
 import { MAX_HELLO_BYTES } from '#schema/protocol/limits.ts';
-import { frames } from '../../conformance/link.ts';
+import { frames } from '../../conformance/support/link.ts';
 
 /** Whatever this turn of the event loop has promised has happened. */
 export async function turn(): Promise<void> {

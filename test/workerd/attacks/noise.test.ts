@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { AGENT_LIMITS, PLANE_LIMITS } from '#schema/protocol/limits.ts';
-import { SEED } from '../../fuzz/budget.ts';
-import { Dice } from '../../fuzz/dice.ts';
-import { generate } from '../../fuzz/generate.ts';
-import { mutate } from '../../fuzz/mutate.ts';
-import { Referee } from '../../fuzz/referee.ts';
-import { responseHead } from '../../fuzz/words.ts';
+import { SEED } from '../../fuzz/play/budget.ts';
+import { Dice } from '../../fuzz/make/dice.ts';
+import { generate } from '../../fuzz/make/generate.ts';
+import { mutate } from '../../fuzz/make/mutate.ts';
+import { Referee } from '../../fuzz/judge/referee.ts';
+import { responseHead } from '../../fuzz/make/words.ts';
 import type { ScriptedAgent } from '../support/agent.ts';
 import { makeWorld, type World } from '../support/world.ts';
 

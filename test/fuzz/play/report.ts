@@ -1,5 +1,5 @@
 import { FrameType } from '#schema/protocol/codec/frame.ts';
-import { naiveRead } from '../conformance/naive.ts';
+import { naiveRead } from '../../conformance/support/naive.ts';
 import { replay, type Played } from './case.ts';
 import type { Op } from './subject.ts';
 

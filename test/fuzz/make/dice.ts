@@ -1,4 +1,4 @@
-import { random } from '../conformance/link.ts';
+import { random } from '../../conformance/support/link.ts';
 
 /** Choices that follow from a seed. */
 export class Dice {

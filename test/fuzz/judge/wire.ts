@@ -1,7 +1,8 @@
 import { Flag, FrameType, isStreamKind } from '#schema/protocol/codec/frame.ts';
 import { GROWTH_PART, MAX_CONTROL_FRAMES, MAX_MESSAGE_BYTES, MAX_STREAM_WINDOW } from '#schema/protocol/limits.ts';
-import { naiveRead, type NaiveView } from '../conformance/naive.ts';
-import { fault, type Line, type Referee } from './referee.ts';
+import { naiveRead, type NaiveView } from '../../conformance/support/naive.ts';
+import type { Referee } from './referee.ts';
+import { fault, type Line } from './seen.ts';
 
 /** Control frames that acts of owners may add to what a peer may cause; an act adds three at most. */
 const OWN_CONTROL_FRAMES = 1024;

@@ -2,9 +2,9 @@ import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { Flag } from '#schema/protocol/codec/frame.ts';
 import { MAX_VIEW_RATIO, STREAM_QUEUE_HIGH } from '#schema/protocol/limits.ts';
 import type { Stream, StreamHandler } from '#schema/protocol/flow/stream.ts';
-import { fault, type Heard, type Line } from './referee.ts';
+import { fault, type Heard, type Line } from '../judge/seen.ts';
 import type { Op, Subject } from './subject.ts';
-import { zeros } from './zeros.ts';
+import { zeros } from '../make/zeros.ts';
 
 /** What an owner does as soon as it hears of something. */
 export const HABITS = [

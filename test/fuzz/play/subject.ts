@@ -5,9 +5,10 @@ import type { SessionRole } from '#schema/protocol/handler.ts';
 import { Session } from '#schema/protocol/session.ts';
 import type { Stream } from '#schema/protocol/flow/stream.ts';
 import { HABITS, Owner } from './owner.ts';
-import { Fault, fault, type Heard, Referee } from './referee.ts';
-import { Wire } from './wire.ts';
-import { zeros } from './zeros.ts';
+import { Referee } from '../judge/referee.ts';
+import { Fault, fault, type Heard } from '../judge/seen.ts';
+import { Wire } from '../judge/wire.ts';
+import { zeros } from '../make/zeros.ts';
 
 /** What a case is made of: nothing else happens, so that a case can be played again without some of it. */
 export type Op =

@@ -2,11 +2,12 @@ import { Flag, FRAME_HEADER_BYTES, FrameType } from '#schema/protocol/codec/fram
 import { MAX_CONTROL_FRAMES, MAX_DATA_BYTES, MAX_MESSAGE_BYTES } from '#schema/protocol/limits.ts';
 import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { encodeCode, encodeCredit } from '#schema/protocol/codec/encode.ts';
-import { frames } from '../conformance/link.ts';
+import { frames } from '../../conformance/support/link.ts';
 import type { Dice } from './dice.ts';
 import { noise } from './mutate.ts';
 import { MEANINGLESS, type HeadOf } from './peer.ts';
-import type { Line, Referee } from './referee.ts';
+import type { Referee } from '../judge/referee.ts';
+import type { Line } from '../judge/seen.ts';
 import { zeros } from './zeros.ts';
 
 type FrameArguments = Parameters<typeof frames>[number];

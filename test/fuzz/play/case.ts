@@ -1,12 +1,12 @@
 import type { SessionLimits } from '#schema/protocol/limits.ts';
 import { LAST_SEQUENCE } from '#schema/protocol/limits.ts';
 import type { SessionRole } from '#schema/protocol/handler.ts';
-import { LIMITS } from '../conformance/link.ts';
-import { Dice } from './dice.ts';
-import { flood, generate } from './generate.ts';
-import { countFrames, mutate, recut } from './mutate.ts';
-import { Peer } from './peer.ts';
-import { Fault } from './referee.ts';
+import { LIMITS } from '../../conformance/support/link.ts';
+import { Dice } from '../make/dice.ts';
+import { flood, generate } from '../make/generate.ts';
+import { countFrames, mutate, recut } from '../make/mutate.ts';
+import { Peer } from '../make/peer.ts';
+import { Fault } from '../judge/seen.ts';
 import { Subject, type Op, type SubjectOptions } from './subject.ts';
 
 /** Frames of one case at most; most end before, with a breach. */

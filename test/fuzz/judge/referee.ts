@@ -3,49 +3,11 @@ import type { SessionLimits } from '#schema/protocol/limits.ts';
 import { MAX_CONTROL_FRAMES } from '#schema/protocol/limits.ts';
 import { ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import type { SessionRole } from '#schema/protocol/handler.ts';
-import { naiveRead, type NaiveView } from '../conformance/naive.ts';
-
-/** What a handler may hear. */
-export type Heard = 'hello' | 'goaway' | 'open' | 'accept' | 'head' | 'data' | 'end' | 'reset';
-
-/** Something that the specification does not allow was seen. */
-export class Fault extends Error {}
-
-export function fault(what: string): never {
-  throw new Fault(what);
-}
-
-/** Credit may not pass this (README "Credit"). */
-const MOST_CREDIT = 0x7fff_ffff;
+import { describe, type Event, fault, granted, type Heard, isBody, type Line } from './seen.ts';
+import { naiveRead, type NaiveView } from '../../conformance/support/naive.ts';
 
 /** How many control frames one frame or one act of an owner can cause: WINDOW of the stream, of the session, RESET. */
 const CAUSED = 3;
-
-/** One stream as the specification sees it. `in`: what came from the peer; `out`: what was put on the wire. */
-export interface Line {
-  readonly sequence: number;
-  /** Which incarnation it is of, counted: their numbers come again. */
-  readonly life: number;
-  /** The peer knows it. */
-  opened: boolean;
-  accepted: boolean;
-  head: boolean;
-  finIn: boolean;
-  finOut: boolean;
-  /** What we may send, and what the peer may. */
-  creditOut: number;
-  creditIn: number;
-  /** Received and not consumed. */
-  held: number;
-}
-
-/** What a handler hears at a time, as the referee is told. `lost`: a reset because the session has ended. */
-export interface Event {
-  heard: Heard;
-  sequence: number;
-  bytes: number;
-  lost?: boolean;
-}
 
 /**
  * The session once more, slow and obvious, written from the README and not from `session.ts`. It follows one end: judges each message that comes, and says what
@@ -366,19 +328,4 @@ export class Referee {
   #expect(heard: Heard, sequence: number, bytes = 0, lost = false): void {
     this.#expected.push({ heard, sequence, bytes, lost });
   }
-}
-
-function isBody(type: number): boolean {
-  return type === FrameType.DATA || type === FrameType.END;
-}
-
-function granted(before: number, payload: Uint8Array, codes: string[]): number {
-  const credit = new DataView(payload.buffer, payload.byteOffset).getUint32(0);
-  if (credit === 0) codes.push('PROTOCOL_ERROR');
-  if (before + credit > MOST_CREDIT) codes.push('FLOW_CONTROL');
-  return before + credit;
-}
-
-function describe({ heard, sequence, bytes, lost }: Event): string {
-  return `${heard} of ${sequence}${bytes > 0 ? ` with ${bytes} octets` : ''}${lost === true ? ', the session being over' : ''}`;
 }
