@@ -13,6 +13,17 @@ NOBODY = {"hostname": "provider.invalid", "issuer": "https://provider.invalid", 
 FORMS = ("/login", "/logout", "/device", "/v1/auth/cli/authorize")
 
 
+def lead_nowhere(config):
+    if not isinstance(config, dict) or not isinstance(config.get("type"), str):
+        return
+    if config["type"] == "github":
+        config["hostname"] = NOBODY["hostname"]
+    if "issuer" in config:
+        config["issuer"] = NOBODY["issuer"]
+    if config["type"] == "activedirectory" and isinstance(config.get("servers"), list):
+        config["servers"] = [NOBODY["server"] for _ in config["servers"]]
+
+
 @schemathesis.hook
 def before_call(context, case, kwargs):
     for name, value in (case.path_parameters or {}).items():
@@ -26,11 +37,7 @@ def before_call(context, case, kwargs):
     # The operator may give anybody another password, which ends every session of theirs.
     if isinstance(body.get("username"), str) and body["username"].strip().lower() in OWN:
         body["username"] = "nobody"
-    config = body.get("config")
-    if isinstance(config, dict) and isinstance(config.get("type"), str):
-        if config["type"] == "github":
-            config["hostname"] = NOBODY["hostname"]
-        if "issuer" in config:
-            config["issuer"] = NOBODY["issuer"]
-        if config["type"] == "activedirectory" and isinstance(config.get("servers"), list):
-            config["servers"] = [NOBODY["server"] for _ in config["servers"]]
+    # Of a kind it is within `spec`.
+    spec = body["spec"] if isinstance(body.get("spec"), dict) else {}
+    for config in (body.get("config"), spec.get("config")):
+        lead_nowhere(config)

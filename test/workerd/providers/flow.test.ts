@@ -186,7 +186,9 @@ test('the page on which one signs in leads to enabled providers, and a refusal i
 });
 
 test('who is refused on the way to somewhere is led back on that way', async () => {
-  await world.ask('PATCH /v1/auth/providers/oidc', { access: { mode: 'users', principals: ['oidc_user://somebody'] } });
+  await world.ask('PATCH /v1/auth/providers/oidc', {
+    spec: { access: { mode: 'users', principals: ['oidc_user://somebody'] } },
+  });
   const browser = new Browser();
   const start = await browser.start('oidc', `?returnTo=${encodeURIComponent('/device?user_code=BCDF-GHJK')}`);
   const refused = await browser.open(world.authorized('oidc', '248289', start), { accept: 'text/html' });
