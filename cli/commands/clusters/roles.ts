@@ -69,7 +69,7 @@ export function addRoles(group: Command, io: Io): void {
     }
     for (const principal of groups) {
       await session.api.call(putGroupRole, { params, body: { group: principal, role } });
-      io.say(`Everybody in ${principal} is ${role} in ${oneLine(cluster.metadata.name)}.`);
+      io.say(`Everybody in ${oneLine(principal)} is ${role} in ${oneLine(cluster.metadata.name)}.`);
     }
   });
   withExamples(

@@ -8,7 +8,7 @@ import type { Io } from '../../io.ts';
 import { showOne } from '../../output/format.ts';
 import { USERS, type UserRow } from '../../output/kinds.ts';
 import { openSession } from '../../session.ts';
-import { readLines } from '../../signin/prompt.ts';
+import { question, readLines } from '../../signin/prompt.ts';
 import { findUser } from '../find.ts';
 import { type OutputOptions, withExamples, withOutput } from '../options.ts';
 
@@ -39,7 +39,7 @@ export function addPasswords(group: Command, io: Io): void {
     .option(...STDIN)
     .action(async (name: string, options: CreateOptions) => {
       const { api } = await openSession(io, options);
-      const { password, given } = await oneTimePassword(io, options);
+      const { password, given } = await oneTimePassword(io, name, options);
       const spec = { password, administrator: options.administrator === true };
       const user = await api.call(users.create, { body: { metadata: { name }, spec } });
       show(io, options, user, given ? undefined : password);
@@ -56,15 +56,23 @@ export function addPasswords(group: Command, io: Io): void {
     .action(async (name: string, options: PasswordOptions) => {
       const { api } = await openSession(io, options);
       const { id } = await findUser(api, name);
-      const { password, given } = await oneTimePassword(io, options);
+      const { password, given } = await oneTimePassword(io, name, options);
       const user = await api.call(users.actions['reset-password'], { params: { user: id }, body: { password } });
       show(io, options, user, given ? undefined : password);
     });
   withExamples(reset, 'outrider users reset-password ann', 'outrider users reset-password ann --password-stdin < file');
 }
 
-async function oneTimePassword(io: Io, options: PasswordOptions): Promise<{ password: string; given: boolean }> {
+async function oneTimePassword(
+  io: Io,
+  name: string,
+  options: PasswordOptions,
+): Promise<{ password: string; given: boolean }> {
   if (options.passwordStdin !== true) return { password: base32(randomBytes(ONE_TIME_BYTES)), given: false };
+  if (io.terminal.in) {
+    // Who forgets the `<` would sit before nothing.
+    return { password: await question(io, `One-time password of ${oneLine(name)}: `, { hidden: true }), given: true };
+  }
   const [password = ''] = await readLines(io);
   if (password === '') throw new Failure('usage', 'the password is expected on standard input, as its first line');
   return { password, given: true };

@@ -78,6 +78,24 @@ test('in a terminal a new password that is refused is asked for again', async ()
   await admin.ok(['users', 'rm', 'ida', '-y']);
 });
 
+test('a one-time password may be brought: on standard input, or typed where that is a terminal', async () => {
+  const given = { input: 'seven quiet herons\n' };
+  expect(await admin.run(['users', 'create', 'jo', '--password-stdin'], given)).toMatchObject({ code: 0, stderr: '' });
+  const terminal = admin.terminal(['users', 'reset-password', 'jo', '--password-stdin']);
+  await terminal.printed(/One-time password of jo: /);
+  terminal.type('eight quiet herons\r');
+  const { code, stdout } = await terminal.exited;
+  expect(code).toBe(0);
+  expect(stdout).not.toContain('herons');
+  const login = await (
+    await newcomer()
+  ).run(['login', '--username', 'jo'], {
+    input: 'eight quiet herons\nnine loud wrens and a crow\n',
+  });
+  expect(login).toMatchObject({ code: 0 });
+  await admin.ok(['users', 'rm', 'jo', '-y']);
+});
+
 test('groups: create, members, get, rm', async () => {
   await admin.ok(['users', 'create', 'gil']);
   await admin.ok(['groups', 'create', 'On Call', '--description', 'at night']);

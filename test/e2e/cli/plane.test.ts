@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -298,6 +298,11 @@ describe('token', () => {
     expect(all[0]).toMatchObject({ apiVersion: 'client.authentication.k8s.io/v1', kind: 'ExecCredential' });
     const made = (await admin.json(['tokens', 'list'])).items.filter((one: any) => one.cluster === cluster);
     expect(made).toHaveLength(1);
+    const cache = join(admin.home, '.cache', 'outrider');
+    const cached = (await readdir(cache, { recursive: true })).filter((name) => name.endsWith('.json'));
+    for (const name of cached) expect((await stat(join(cache, name))).mode & 0o777).toBe(0o600);
+    expect(cached).toContainEqual(expect.stringMatching(/^tokens\/[0-9a-f]+\/[0-9a-f]+\.json$/));
+    expect((await stat(cache)).mode & 0o777).toBe(0o700);
 
     const scoped = await newcomer({ OUTRIDER_TOKEN: all[0].status.token });
     expect(await scoped.json(['whoami'])).toMatchObject({ token: { cluster } });
