@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { applyD1Migrations, reset } from 'cloudflare:test';
 import { beforeEach, expect, test } from 'vitest';
-import { administrator, ask, nowSeconds, outcome } from '../management/client.ts';
+import { administrator, ask, nowSeconds, operatorToken, outcome } from '../management/client.ts';
 import { PASSWORD, personWithPassword, submit } from './browser.ts';
 
 // Checked by taking out, one at a time: the look at the age in `requireFreshPassword`, `isGuessable` in `checkNewPassword`, and the password before the present one in `choosePassword`: each time
@@ -117,6 +117,7 @@ test.each([
     await ask(`POST /v1/users/${id}/reset-password`, { token, body: { password } }),
     await ask('PATCH /v1/me/password', { token: session, body: { oldPassword: PASSWORD, newPassword: password } }),
     await signIn({ username, password: PASSWORD, newPassword: password }),
+    await ask('POST /v1/setup/password', { token: await operatorToken(), body: { username, password } }),
   ];
   expect(answers.map(outcome)).toEqual(Array.from(answers, () => 'invalid'));
   expect(answers.map(({ text }) => text).join('')).not.toContain(password === username ? '{{' : password);

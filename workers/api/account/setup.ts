@@ -5,6 +5,7 @@ import { hashPassword } from '../../authn/password.ts';
 import { addUser, findUserByName, firstAdministrator, resetAdministrator, type User } from '../../store/users.ts';
 import type { Handler } from '../handler.ts';
 import { renderUser } from '../render.ts';
+import { checkNewPassword } from './password.ts';
 
 const answer = (user: User, created: boolean) => ({
   user: renderUser(user),
@@ -15,6 +16,7 @@ const answer = (user: User, created: boolean) => ({
 export const handleSetUpAdministrator: Handler<typeof setUpAdministrator> = async ({ body }, { db, commit, now }) => {
   const existing = await firstAdministrator(db);
   if (existing !== null) return answer(existing, false);
+  await checkNewPassword('password', body.password, body.username);
   const id = newUserId();
   await addUser(
     db,
@@ -35,6 +37,7 @@ export const handleSetUpAdministrator: Handler<typeof setUpAdministrator> = asyn
 };
 
 export const handleResetPassword: Handler<typeof resetPassword> = async ({ body }, { db, commit, now }) => {
+  await checkNewPassword('password', body.password, body.username);
   const user = await findUserByName(db, body.username);
   const passwordHash = hashPassword(body.password);
   if (user === null || !(await resetAdministrator(db, commit, { id: user.id, passwordHash, now }))) {
