@@ -1,5 +1,5 @@
 import { Argument, type Command, type Option } from 'commander';
-import { listTokens } from '#schema/api/account/tokens.ts';
+import { TokenKind } from '#schema/resources/kinds/tokens.ts';
 import type { Client } from '#schema/api/client.ts';
 import type { Io } from '../io.ts';
 import { parseKubeconfig } from '../kubeconfig/document.ts';
@@ -113,9 +113,7 @@ const NAMES: Readonly<Record<Names, (io: Io) => Promise<readonly string[]>>> = {
   clusters: asked('clusters', async (api) => (await listAllClusters(api)).map(nameOf)),
   users: asked('users', async (api) => (await listUsers(api)).map(nameOf)),
   groups: asked('groups', async (api) => (await listGroups(api)).map(nameOf)),
-  tokens: asked('tokens', async (api) =>
-    (await all(api.items(listTokens, { query: LARGE_PAGES }))).map(({ id }) => id),
-  ),
+  tokens: asked('tokens', async (api) => (await all(api.resources(TokenKind, LARGE_PAGES))).map(({ id }) => id)),
   servers: async (io) => Object.keys((await readServers(statePaths(io.env).configFile)).servers),
   contexts: async (io) => {
     const texts = await Promise.all(

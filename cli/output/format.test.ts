@@ -73,7 +73,7 @@ describe('formats', () => {
   });
 
   test('an empty list is a header, and an empty envelope', () => {
-    expect(printed((io) => showList(io, 'table', TOKENS, []))).toBe('ID   KIND   DESCRIPTION   EXPIRES IN\n');
+    expect(printed((io) => showList(io, 'table', TOKENS, []))).toBe('ID   TYPE   DESCRIPTION   EXPIRES IN\n');
     expect(JSON.parse(printed((io) => showList(io, 'json', TOKENS, [])))).toEqual({ items: [] });
     expect(printed((io) => showList(io, 'name', TOKENS, []))).toBe('');
   });

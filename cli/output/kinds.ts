@@ -1,10 +1,10 @@
 import type * as z from 'zod';
 import type { whoAmI } from '#schema/api/account/auth.ts';
-import type { Token } from '#schema/api/account/tokens.ts';
 import type { listGroupMembers, listUserGroups } from '#schema/api/people/group-members.ts';
 import type { ResourceOf } from '#schema/resources/kind.ts';
 import type { ClusterKind } from '#schema/resources/kinds/clusters.ts';
 import type { GroupKind } from '#schema/resources/kinds/groups.ts';
+import type { TokenKind } from '#schema/resources/kinds/tokens.ts';
 import type { UserKind } from '#schema/resources/kinds/users.ts';
 import type { Cell } from './table.ts';
 
@@ -32,7 +32,7 @@ export type UserRow = z.infer<ResourceOf<typeof UserKind>>;
 export type GroupRow = z.infer<ResourceOf<typeof GroupKind>>;
 type GroupMemberRow = z.infer<(typeof listGroupMembers)['result']>['items'][number];
 type UserGroupRow = z.infer<(typeof listUserGroups)['result']>['items'][number];
-export type TokenRow = z.infer<typeof Token>;
+export type TokenRow = z.infer<ResourceOf<typeof TokenKind>>;
 export type WhoAmI = z.infer<(typeof whoAmI)['result']> & { readonly server: string };
 
 /** A server that is known here. */
@@ -84,14 +84,14 @@ export const TOKENS: Kind<TokenRow> = {
   name: ({ id }) => `token/${id}`,
   columns: [
     { header: 'ID', cell: ({ id }) => id },
-    { header: 'KIND', cell: ({ kind }) => kind },
-    { header: 'DESCRIPTION', cell: ({ description }) => (description === '' ? '-' : description) },
-    { header: 'EXPIRES IN', cell: ({ expiresAt }, now) => span(Date.parse(expiresAt) - now) },
-    { header: 'CLUSTER', cell: ({ cluster }) => cluster ?? 'any', wide: true },
-    { header: 'READ-ONLY', cell: ({ readOnly }) => yes(readOnly), wide: true },
-    { header: 'AGE', cell: ({ createdAt }, now) => age(createdAt, now), wide: true },
-    { header: 'LAST USED', cell: ({ lastUsedAt }, now) => ago(lastUsedAt, now), wide: true },
-    { header: 'FROM', cell: ({ lastUsedFrom }) => lastUsedFrom ?? '-', wide: true },
+    { header: 'TYPE', cell: ({ status }) => status.type },
+    { header: 'DESCRIPTION', cell: ({ spec }) => (spec.description === '' ? '-' : spec.description) },
+    { header: 'EXPIRES IN', cell: ({ status }, now) => span(Date.parse(status.expiresAt) - now) },
+    { header: 'CLUSTER', cell: ({ spec }) => spec.cluster ?? 'any', wide: true },
+    { header: 'READ-ONLY', cell: ({ spec }) => yes(spec.readOnly), wide: true },
+    { header: 'AGE', cell: ({ metadata }, now) => age(metadata.createdAt, now), wide: true },
+    { header: 'LAST USED', cell: ({ status }, now) => ago(status.lastUsedAt, now), wide: true },
+    { header: 'FROM', cell: ({ status }) => status.lastUsedFrom ?? '-', wide: true },
   ],
 };
 

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
-import { createToken } from '#schema/api/account/tokens.ts';
+import { endpointsOf } from '#schema/resources/endpoints.ts';
+import { TokenKind } from '#schema/resources/kinds/tokens.ts';
 import { Failure } from '../exits.ts';
 import { type Io, variable } from '../io.ts';
 import { planeApi } from '../plane/api.ts';
@@ -70,10 +71,13 @@ export async function clusterToken(io: Io, request: TokenRequest): Promise<Grant
 /** @returns null where the sign-in is itself a token that may make none: then it is the one to use */
 async function make(io: Io, session: Session, cluster: string, file: string): Promise<CachedToken | null> {
   try {
-    const { id, token, expiresAt } = await planeApi(io, session, { timeoutMs: REQUEST_MS }).call(createToken, {
-      body: { description: `kubectl on ${hostname()}`.slice(0, 256), ttlSeconds: TTL_S, cluster },
-    });
-    const made = { tokenId: id, token, expiresAt };
+    const { id, token, status } = await planeApi(io, session, { timeoutMs: REQUEST_MS }).call(
+      endpointsOf(TokenKind).create,
+      {
+        body: { spec: { description: `kubectl on ${hostname()}`.slice(0, 256), ttlSeconds: TTL_S, cluster } },
+      },
+    );
+    const made = { tokenId: id, token, expiresAt: status.expiresAt };
     await writeCached(file, made);
     return made;
   } catch (error) {

@@ -38,7 +38,7 @@ const PLACES = new Map([
   ['enabled', 'Only who may sign in, or what is signed in through; or only others'],
   ['type', 'Only what is of this type'],
   ['builtIn', 'Only roles that every plane has, or only those that were made'],
-  ['kind', 'Only tokens of this kind'],
+  ['type', 'Only those of this type'],
   ['readOnly', 'Only tokens that read, or only others'],
   ['readonly', 'The token in it may only read'],
   ['ttl', 'How long the token in it is good for, seconds'],

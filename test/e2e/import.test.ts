@@ -147,7 +147,7 @@ async function anotherCluster(name: string) {
     spec: {},
   });
   const server = `${world.plane.url}/k8s/clusters/${id}`;
-  const token = await world.api.json(z.object({ token: z.string() }), 'POST', '/v1/tokens', {});
+  const token = await world.api.json(z.object({ token: z.string() }), 'POST', '/v1/tokens', { spec: {} });
   const kubectl = (args: string[]) =>
     world.owner.through.kubectl([...args, `--server=${server}`, `--token=${token.token}`]);
   return [id, kubectl] as const;

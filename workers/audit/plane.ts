@@ -86,7 +86,10 @@ export function withResult(event: AuditEvent, result: unknown): AuditEvent {
   const { objectRef } = event;
   const id = textIn(result, 'id');
   const made = id !== null && objectRef !== undefined && objectRef.name === undefined;
-  const cluster = textIn(result, 'cluster') ?? (made && objectRef.resource === 'clusters' ? id : null);
+  const cluster =
+    textIn(result, 'cluster') ??
+    textIn(valueIn(result, 'spec'), 'cluster') ??
+    (made && objectRef.resource === 'clusters' ? id : null);
   return {
     ...event,
     ...(made ? { objectRef: { ...objectRef, name: id } } : {}),
@@ -104,8 +107,11 @@ function uriOf({ path, query: schema }: Endpoint, params: ReadonlyMap<string, st
   return written.length === 0 ? filled : `${filled}?${new URLSearchParams(written).toString()}`;
 }
 
+const valueIn = (result: unknown, key: string): unknown =>
+  typeof result === 'object' && result !== null ? Reflect.get(result, key) : null;
+
 function textIn(result: unknown, key: string): string | null {
-  const value: unknown = typeof result === 'object' && result !== null ? Reflect.get(result, key) : null;
+  const value = valueIn(result, key);
   return typeof value === 'string' ? value : null;
 }
 

@@ -36,15 +36,7 @@ import {
 import { exchangeCode, pollDevice, startDevice } from '#schema/api/account/oauth.ts';
 import { getKeys, signOut } from '#schema/api/account/sessions.ts';
 import { getSettings, updateSettings } from '#schema/api/plane/settings.ts';
-import {
-  createToken,
-  deleteOwnTokens,
-  deleteToken,
-  deleteUserTokens,
-  getKubeconfig,
-  listTokens,
-  listUserTokens,
-} from '#schema/api/account/tokens.ts';
+import { deleteOwnTokens, deleteUserTokens, getKubeconfig } from '#schema/api/account/tokens.ts';
 import { handleListAuditEvents } from '../api/plane/audit.ts';
 import { handleSignIn, handleWhoAmI } from '../api/account/auth.ts';
 import { handleGetClusterMetrics, handleGetClusterTunnels } from '../api/clusters/clusters.ts';
@@ -86,19 +78,13 @@ import { handleGetSettings, handleUpdateSettings } from '../api/plane/settings.t
 import { handleExchangeCode } from '../api/sign-in/code.ts';
 import { handlePollDevice, handleStartDevice } from '../api/sign-in/device.ts';
 import { handleGetKeys, handleSignOut } from '../api/sign-in/sign-out.ts';
-import {
-  handleCreateToken,
-  handleDeleteOwnTokens,
-  handleDeleteToken,
-  handleDeleteUserTokens,
-  handleListTokens,
-  handleListUserTokens,
-} from '../api/account/tokens.ts';
+import { handleDeleteOwnTokens, handleDeleteUserTokens } from '../api/account/tokens.ts';
 import { register } from '../connect/register.ts';
 import { globalRoleRoutes } from '../resources/kinds/global-roles.ts';
 import { clusterRoutes } from '../resources/kinds/clusters.ts';
 import { groupRoutes } from '../resources/kinds/groups.ts';
 import { providerRoutes } from '../resources/kinds/providers.ts';
+import { tokenRoutes } from '../resources/kinds/tokens.ts';
 import { userRoutes } from '../resources/kinds/users.ts';
 
 /** Every endpoint of the plane that a program calls, but `/k8s`, tunnels and manifests. */
@@ -114,9 +100,7 @@ export const ROUTES: readonly Route[] = [
   route(listGroupMembers, handleListGroupMembers),
   route(putGroupMember, handlePutGroupMember),
   route(deleteGroupMember, handleDeleteGroupMember),
-  route(listTokens, handleListTokens),
-  route(createToken, handleCreateToken),
-  route(deleteToken, handleDeleteToken),
+  ...tokenRoutes,
   ...clusterRoutes,
   route(getClusterTunnels, handleGetClusterTunnels),
   route(getClusterMetrics, handleGetClusterMetrics),
@@ -155,7 +139,6 @@ export const ROUTES: readonly Route[] = [
   route(getSettings, handleGetSettings),
   route(updateSettings, handleUpdateSettings),
   route(deleteOwnTokens, handleDeleteOwnTokens),
-  route(listUserTokens, handleListUserTokens),
   route(deleteUserTokens, handleDeleteUserTokens),
 ];
 

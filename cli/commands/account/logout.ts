@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { whoAmI } from '#schema/api/account/auth.ts';
-import { deleteToken } from '#schema/api/account/tokens.ts';
+import { endpointsOf } from '#schema/resources/endpoints.ts';
+import { TokenKind } from '#schema/resources/kinds/tokens.ts';
 import { Failure, reasonOf } from '../../exits.ts';
 import type { Io } from '../../io.ts';
 import { showOne } from '../../output/format.ts';
@@ -47,7 +48,7 @@ async function logout(io: Io, options: ServerOptions): Promise<void> {
 
 async function takeBack(io: Io, { origin, ca }: Place, token: string, id: string): Promise<void> {
   try {
-    await planeApi(io, { origin, ca, token }).call(deleteToken, { params: { token: id } });
+    await planeApi(io, { origin, ca, token }).call(endpointsOf(TokenKind).delete, { params: { token: id } });
   } catch (error) {
     const isGone = error instanceof Failure && (error.exit === 'not-found' || error.exit === 'not-signed-in');
     if (!isGone) io.say(`The token ${id} was forgotten here, but stays good until it ends: ${reasonOf(error)}`);

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
-import { createToken, deleteOwnTokens, deleteToken, listTokens } from '#schema/api/account/tokens.ts';
+import { deleteOwnTokens } from '#schema/api/account/tokens.ts';
 import { TokenId } from '#schema/ids.ts';
+import { endpointsOf } from '#schema/resources/endpoints.ts';
+import { TokenKind } from '#schema/resources/kinds/tokens.ts';
 import { Failure, oneLine } from '../../exits.ts';
 import type { Io } from '../../io.ts';
 import { showList, showOne } from '../../output/format.ts';
@@ -12,6 +14,8 @@ import { forgetCached, forgetServer } from '../../state/cache.ts';
 import { changeServers, withoutSignIn } from '../../state/servers.ts';
 import { findClusters } from '../find.ts';
 import { type OutputOptions, ttlOption, withExamples, withOutput, withServer } from '../options.ts';
+
+const tokens = endpointsOf(TokenKind);
 
 interface CreateOptions extends OutputOptions {
   readonly description: string;
@@ -31,7 +35,7 @@ export function addTokens(parent: Command, io: Io): void {
   const list = withOutput(group.command('list').alias('ls').description('list those that are good now')).action(
     async (options: OutputOptions) => {
       const { api } = await openSession(io, options);
-      showList(io, options.output, TOKENS, await all(api.items(listTokens, { query: LARGE_PAGES })));
+      showList(io, options.output, TOKENS, await all(api.resources(TokenKind, LARGE_PAGES)));
     },
   );
   withExamples(list, 'outrider tokens list', 'outrider tokens list -o wide');
@@ -78,7 +82,7 @@ async function revokeSome(io: Io, ids: readonly string[], options: RevokeOptions
     return;
   }
   for (const id of new Set(ids)) {
-    await api.call(deleteToken, { params: { token: id } });
+    await api.call(tokens.delete, { params: { token: id } });
     // kubectl must not be given it again.
     await forgetCached(paths.cacheFolder, origin, (cached) => cached === id);
     io.say(`Revoked ${id}.`);
@@ -90,16 +94,18 @@ async function createOne(io: Io, options: CreateOptions): Promise<void> {
   if (options.output === 'name') throw new Failure('usage', '-o name would not show the token: choose another format');
   const session = await openSession(io, options);
   const [cluster] = options.cluster === undefined ? [] : await findClusters(session, [options.cluster]);
-  const made = await session.api.call(createToken, {
+  const made = await session.api.call(tokens.create, {
     body: {
-      description: options.description,
-      ...(options.ttl === undefined ? {} : { ttlSeconds: options.ttl }),
-      cluster: cluster?.id ?? null,
-      readOnly: options.readOnly === true,
+      spec: {
+        description: options.description,
+        ...(options.ttl === undefined ? {} : { ttlSeconds: options.ttl }),
+        cluster: cluster?.id ?? null,
+        readOnly: options.readOnly === true,
+      },
     },
   });
   if (options.output === 'table') io.out(`${made.token}\n`);
   else showOne(io, options.output, NEW_TOKENS, made);
   if (options.output === 'json' || options.output === 'yaml') return;
-  io.say(`${made.id} ends in ${span(Date.parse(made.expiresAt) - Date.now() + 1000)}; it is not shown again.`);
+  io.say(`${made.id} ends in ${span(Date.parse(made.status.expiresAt) - Date.now() + 1000)}; it is not shown again.`);
 }

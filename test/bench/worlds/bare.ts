@@ -51,7 +51,7 @@ async function startOutrider(context: WorldContext, apiServer: string, hop: Hop)
   cleanup.defer(() => api.close());
   const { id: clusterId } = await api.json(idAnswer, 'POST', '/v1/clusters', { metadata: { name: 'bench' }, spec: {} });
   const { registrationToken } = await importManifest(api, clusterId);
-  const { token } = await api.json(tokenAnswer, 'POST', '/v1/tokens', { cluster: clusterId });
+  const { token } = await api.json(tokenAnswer, 'POST', '/v1/tokens', { spec: { cluster: clusterId } });
   const tokenFile = join(dir, 'person-token');
   await writeFile(tokenFile, token, { mode: 0o600 });
 

@@ -296,7 +296,7 @@ describe('token', () => {
     const all = await Promise.all(Array.from({ length: 6 }, ask));
     expect(new Set(all.map(({ status }) => status.token)).size).toBe(1);
     expect(all[0]).toMatchObject({ apiVersion: 'client.authentication.k8s.io/v1', kind: 'ExecCredential' });
-    const made = (await admin.json(['tokens', 'list'])).items.filter((one: any) => one.cluster === cluster);
+    const made = (await admin.json(['tokens', 'list'])).items.filter((one: any) => one.spec.cluster === cluster);
     expect(made).toHaveLength(1);
     const cache = join(admin.home, '.cache', 'outrider');
     const cached = (await readdir(cache, { recursive: true })).filter((name) => name.endsWith('.json'));

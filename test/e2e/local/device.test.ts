@@ -60,6 +60,10 @@ test('a device is signed in by its person’s browser, on a real plane over HTTP
   // The address is what the runtime saw, and no client can set it.
   const listed = await reach(plane, '/v1/tokens', { headers: { authorization: `Bearer ${token}` } });
   expect(await listed.json()).toMatchObject({
-    items: expect.arrayContaining([expect.objectContaining({ description: 'outrider-cli on e2e, by device code' })]),
+    items: expect.arrayContaining([
+      expect.objectContaining({
+        spec: { description: 'outrider-cli on e2e, by device code', cluster: null, readOnly: false },
+      }),
+    ]),
   });
 });

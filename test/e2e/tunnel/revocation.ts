@@ -76,7 +76,7 @@ export function revocation(stage: () => Stage): void {
     },
     'a token that is deleted': async () => {
       const theirs = await person(true);
-      const { id: token, token: text } = await theirs.api.json(made, 'POST', '/v1/tokens', {});
+      const { id: token, token: text } = await theirs.api.json(made, 'POST', '/v1/tokens', { spec: {} });
       return {
         what: 'a deleted token',
         as: open(text),

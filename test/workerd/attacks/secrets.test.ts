@@ -26,7 +26,10 @@ beforeAll(async () => {
 
   const registered = await ask(`POST /v1/clusters/${id}/registration-tokens`, { token, body: {} });
   secrets.set('registration token', /import\/([a-z2-7]+)\.yaml/.exec(registered.json.importUrl)?.[1] ?? '');
-  const made = await ask('POST /v1/tokens', { token: readers.get('an owner'), body: { description: 'a program' } });
+  const made = await ask('POST /v1/tokens', {
+    token: readers.get('an owner'),
+    body: { spec: { description: 'a program' } },
+  });
   secrets.set('token of somebody', made.json.token);
   const config = { type: 'github', hostname: 'github.com', clientId: 'app', clientSecret: 'secret-of-the-app' };
   await ask('POST /v1/auth/providers', {

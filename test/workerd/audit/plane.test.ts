@@ -84,7 +84,7 @@ test('what cannot be written down is not done', async () => {
 
 test('an answer that cannot be written down is not given, where it holds a token it is not made', async () => {
   await withoutAuditLog(async () => {
-    const answer = await ask('POST /v1/tokens', { token, body: {} });
+    const answer = await ask('POST /v1/tokens', { token, body: { spec: {} } });
     expect(answer.status).toBe(500);
     expect(answer.json).not.toHaveProperty('token');
   });
@@ -155,7 +155,7 @@ test('attack: no import address is in an event, from its making to its use (CVE-
 test('attack: no password, token or Authorization field is in an event (CVE-2023-22649)', async () => {
   await level('Request');
   const made = await ask('POST /v1/users', { token, body: called('bob') });
-  const api = await ask('POST /v1/tokens', { token, body: { description: 'hunter2', readOnly: true } });
+  const api = await ask('POST /v1/tokens', { token, body: { spec: { description: 'hunter2', readOnly: true } } });
   await ask('POST /v1/setup/password', { token: await operatorToken(), body: ADMIN });
   const events = await landed();
   expect(events).toHaveLength(3);
@@ -165,7 +165,7 @@ test('attack: no password, token or Authorization field is in an event (CVE-2023
   });
   expect(events[1]).toMatchObject({
     objectRef: { resource: 'tokens', name: api.json.id },
-    requestObject: { readOnly: true },
+    requestObject: { spec: { readOnly: true } },
   });
   expect(events[2]?.user).toEqual({ username: 'outrider:operator' });
   const text = JSON.stringify(events);

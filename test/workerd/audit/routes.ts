@@ -112,9 +112,9 @@ export const CALLS: Readonly<Record<string, Make>> = {
     await world.ask(`PUT ${path}`);
     return by(world, `DELETE ${path}`);
   },
-  'POST /v1/tokens': async (world) => by(world, 'POST /v1/tokens', {}),
+  'POST /v1/tokens': async (world) => by(world, 'POST /v1/tokens', { spec: {} }),
   'DELETE /v1/tokens/{token}': async (world) =>
-    by(world, `DELETE /v1/tokens/${await idOf(world.ask('POST /v1/tokens', {}))}`),
+    by(world, `DELETE /v1/tokens/${await idOf(world.ask('POST /v1/tokens', { spec: {} }))}`),
   'DELETE /v1/tokens': async (world) => by(world, 'DELETE /v1/tokens'),
   'DELETE /v1/users/{user}/tokens': async (world) => by(world, `DELETE /v1/users/${await person()}/tokens`),
   'POST /v1/clusters': async (world) => by(world, 'POST /v1/clusters', { metadata: { name: fresh() }, spec: {} }),

@@ -201,7 +201,9 @@ test('a kubeconfig works for its cluster alone, ends when it was told to, and is
   expect(principal).toMatchObject({ user: ada, cluster: id, readOnly: true });
   expect(principal.expiresAt - principal.issuedAt).toBe(600);
   const listed = await ask('GET /v1/tokens', { token: theirs });
-  expect(listed.json.items).toMatchObject([{ id: principal.token, kind: 'kubeconfig', cluster: id, readOnly: true }]);
+  expect(listed.json.items).toMatchObject([
+    { id: principal.token, status: { type: 'kubeconfig' }, spec: { cluster: id, readOnly: true } },
+  ]);
 });
 
 test.each(['ttl=0', 'ttl=99999999', 'ttl=abc', 'ttl=', 'readonly=yes', 'ttl=60&ttl=7776000', 'other=1'])(

@@ -38,7 +38,7 @@ async function honoured(id: string, readOnly: string): Promise<string> {
 
 /** A read-only token on the list, and what the object says of it. */
 async function readOnlyToken(id: string) {
-  const made = await ask('POST /v1/tokens', { token, body: { readOnly: true, cluster: id } });
+  const made = await ask('POST /v1/tokens', { token, body: { spec: { readOnly: true, cluster: id } } });
   const says = async (): Promise<string> => await honoured(id, made.json.token);
   expect(await says()).toBe('honoured');
   return { id: String(made.json.id), says };

@@ -295,14 +295,14 @@ test('only the fields that are wanted come, and the id', async () => {
 
 test('tokens page too, newest first', async () => {
   for (const description of ['first', 'second', 'third'])
-    await ask('POST /v1/tokens', { token, body: { description } });
+    await ask('POST /v1/tokens', { token, body: { spec: { description } } });
   await env.DB.prepare("UPDATE tokens SET created_at = ?1 + (description = 'second') + 2 * (description = 'third')")
     .bind(nowSeconds() - 9)
     .run();
-  const first = await ask('GET /v1/tokens?limit=2&kind=api', { token });
-  expect(first.json.items.map((item: any) => item.description)).toEqual(['third', 'second']);
-  const rest = await ask(`GET /v1/tokens?limit=2&kind=api&continue=${first.json.continue}`, { token });
-  expect(rest.json).toMatchObject({ items: [{ description: 'first' }], continue: null });
+  const first = await ask('GET /v1/tokens?limit=2&type=api', { token });
+  expect(first.json.items.map((item: any) => item.spec.description)).toEqual(['third', 'second']);
+  const rest = await ask(`GET /v1/tokens?limit=2&type=api&continue=${first.json.continue}`, { token });
+  expect(rest.json).toMatchObject({ items: [{ spec: { description: 'first' } }], continue: null });
   expect((await ask('GET /v1/tokens?readOnly=true', { token })).json.items).toEqual([]);
 });
 

@@ -123,8 +123,15 @@ test('every change of access marks the clusters that it touches and no other', a
 
 test('a token is listed without itself, and one that is taken back is in the snapshots it was good for', async () => {
   const [first, second] = [await cluster(), await cluster()];
-  const made = await ask('POST /v1/tokens', { token, body: { description: 'ci', cluster: first, ttlSeconds: 600 } });
-  expect(made.json).toMatchObject({ kind: 'api', description: 'ci', cluster: first, readOnly: false });
+  const made = await ask('POST /v1/tokens', {
+    token,
+    body: { spec: { description: 'ci', cluster: first, ttlSeconds: 600 } },
+  });
+  expect(made.json).toMatchObject({
+    kind: 'Token',
+    spec: { description: 'ci', cluster: first, readOnly: false },
+    status: { type: 'api' },
+  });
   const listed = await ask('GET /v1/tokens', { token });
   expect(listed.json.items.map(({ id }: { id: string }) => id)).toEqual([made.json.id]);
   expect(listed.text).not.toContain(made.json.token);
@@ -139,7 +146,7 @@ test('a token is listed without itself, and one that is taken back is in the sna
 
 test("one cannot see or take back somebody else's token, and an administrator can take it", async () => {
   const [ada, bob] = [await tokenFor(await person()), await tokenFor(await person())];
-  const made = await ask('POST /v1/tokens', { token: ada, body: {} });
+  const made = await ask('POST /v1/tokens', { token: ada, body: { spec: {} } });
   expect(outcome(await ask(`DELETE /v1/tokens/${made.json.id}`, { token: bob }))).toBe('not_found');
   expect((await ask('GET /v1/tokens', { token: bob })).json.items).toEqual([]);
   expect(outcome(await ask(`DELETE /v1/tokens/${made.json.id}`, { token }))).toBe(204);
@@ -148,20 +155,22 @@ test("one cannot see or take back somebody else's token, and an administrator ca
 test.each([{ ttlSeconds: 90 * 86_400 + 1 }, { ttlSeconds: 59 }, { ttlSeconds: 1e99 }, { ttlSeconds: '600' }])(
   'a token of %o is refused',
   async (body) => {
-    expect(outcome(await ask('POST /v1/tokens', { token, body }))).toBe('invalid');
+    expect(outcome(await ask('POST /v1/tokens', { token, body: { spec: body } }))).toBe('invalid');
   },
 );
 
 test('nobody makes a token for a cluster that they have no role in', async () => {
   const id = await cluster();
   const ada = await tokenFor(await person());
-  expect(outcome(await ask('POST /v1/tokens', { token: ada, body: { cluster: id } }))).toBe('unknown_cluster');
+  expect(outcome(await ask('POST /v1/tokens', { token: ada, body: { spec: { cluster: id } } }))).toBe(
+    'unknown_cluster',
+  );
 });
 
 test('a token makes none that outlives it', async () => {
-  const short = await ask('POST /v1/tokens', { token, body: { ttlSeconds: 600 } });
-  const made = await ask('POST /v1/tokens', { token: short.json.token, body: { ttlSeconds: 86_400 } });
-  expect(made.json.expiresAt).toBe(short.json.expiresAt);
+  const short = await ask('POST /v1/tokens', { token, body: { spec: { ttlSeconds: 600 } } });
+  const made = await ask('POST /v1/tokens', { token: short.json.token, body: { spec: { ttlSeconds: 86_400 } } });
+  expect(made.json.status.expiresAt).toBe(short.json.status.expiresAt);
 });
 
 test('a person has a thousand tokens at most, and expired ones make room', async () => {
@@ -174,7 +183,7 @@ test('a person has a thousand tokens at most, and expired ones make room', async
   )
     .bind(user, nowSeconds() + 60)
     .run();
-  expect(outcome(await ask('POST /v1/tokens', { token: theirs, body: {} }))).toBe('conflict');
+  expect(outcome(await ask('POST /v1/tokens', { token: theirs, body: { spec: {} } }))).toBe('conflict');
   await env.DB.prepare('UPDATE tokens SET expires_at = 1 WHERE user_id = ?1 AND id = ?2').bind(user, 't-1').run();
-  expect(outcome(await ask('POST /v1/tokens', { token: theirs, body: {} }))).toBe(201);
+  expect(outcome(await ask('POST /v1/tokens', { token: theirs, body: { spec: {} } }))).toBe(201);
 });

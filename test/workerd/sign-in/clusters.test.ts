@@ -84,15 +84,14 @@ test('a cookie and a bearer token that differ are refused', async () => {
 });
 
 test('the use of a token by kubectl is noted, with the address, and holds nothing up', async () => {
-  const made = await ask('POST /v1/tokens', { token: world.token, body: { description: 'for kubectl' } });
+  const made = await ask('POST /v1/tokens', { token: world.token, body: { spec: { description: 'for kubectl' } } });
   const asked = world.fetch('/api/v1/pods', { token: made.json.token, headers: { 'cf-connecting-ip': '192.0.2.7' } });
   (await agent.next()).respond(200);
   expect((await asked).status).toBe(200);
   await vi.waitFor(async () => {
     const { json } = await ask('GET /v1/tokens', { token: world.token });
     expect(json.items.find(({ id }: { id: string }) => id === made.json.id)).toMatchObject({
-      lastUsedAt: expect.stringMatching(/^\d{4}-/),
-      lastUsedFrom: '192.0.2.7',
+      status: { lastUsedAt: expect.stringMatching(/^\d{4}-/), lastUsedFrom: '192.0.2.7' },
     });
   });
 });

@@ -84,9 +84,7 @@ test('a person approves in a browser, and the device is signed in as them, once'
   const token = answer.json.access_token;
   expect((await ask('GET /v1/me', { token })).json).toMatchObject({ user: { id: user }, token: { readOnly: false } });
   const { json } = await ask('GET /v1/tokens', { token });
-  expect(json.items.map(({ description }: { description: string }) => description)).toContain(
-    'outrider-cli on laptop, by device code',
-  );
+  expect(json.items.map(({ spec }: any) => spec.description)).toContain('outrider-cli on laptop, by device code');
   expect(refusal(await poll(asked))).toEqual([400, 'invalid_grant']);
 });
 
@@ -240,7 +238,7 @@ test('attack: CSRF: a token of another session, or of a form for another code, c
 test('attack: a lesser token in a browser’s cookie approves nothing', async () => {
   const user = await person({ administrator: true });
   const asked = await device();
-  const made = await ask('POST /v1/tokens', { token: await tokenFor(user), body: { readOnly: true } });
+  const made = await ask('POST /v1/tokens', { token: await tokenFor(user), body: { spec: { readOnly: true } } });
   for (const token of [made.json.token, await tokenFor(user)]) {
     const answer = await submit('/device', `${SESSION_COOKIE}=${token}`, {
       user_code: asked.user_code,

@@ -73,7 +73,7 @@ test('the form asks for another in place of one that is too old, and says why', 
 test('sessions and tokens of somebody whose password grows too old go on', async () => {
   const { id, username } = await personWithPassword();
   const session = await signIn({ username, password: PASSWORD });
-  const made = await ask('POST /v1/tokens', { token: session.json.token, body: {} });
+  const made = await ask('POST /v1/tokens', { token: session.json.token, body: { spec: {} } });
   await age(id, 30 * DAY);
   await setAge(DAY);
   for (const theirs of [session, made]) {

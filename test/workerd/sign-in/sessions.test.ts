@@ -101,7 +101,7 @@ test.each([
 
 test('attack: a token that is no session is no cookie', async () => {
   const user = await person({ administrator: true });
-  const made = await ask('POST /v1/tokens', { token: await tokenFor(user), body: {} });
+  const made = await ask('POST /v1/tokens', { token: await tokenFor(user), body: { spec: {} } });
   for (const token of [made.json.token, await tokenFor(user), await tokenFor(user, { readOnly: true })]) {
     const headers = { cookie: `${SESSION_COOKIE}=${token}`, ...READS };
     expect(outcome(await ask('GET /v1/me', { headers }))).toBe('unauthenticated');

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { Role } from '#schema/access.ts';
-import { TokenKind } from '#schema/api/account/tokens.ts';
+import { TokenType } from '#schema/api/account/tokens.ts';
 import { builtInRole, type Permission, PERMISSIONS } from '#schema/roles.ts';
 import { Permissions } from '../kinds/global-roles.ts';
 import { first, Flag } from '../rows.ts';
@@ -18,7 +18,7 @@ const Row = z.object({
   enabled: Flag,
   password_pending: Flag,
   not_before: z.int(),
-  kind: TokenKind.nullable(),
+  kind: TokenType.nullable(),
   revoked: Flag,
   token_expires_at: z.int().nullable(),
   idle_seconds: z.int().nullable(),
@@ -35,7 +35,7 @@ export interface CallerFacts {
   readonly passwordPending: boolean;
   readonly notBefore: number;
   /** Null: the token is on no list, since the operator's own supervisor signed it. */
-  readonly tokenKind: TokenKind | null;
+  readonly tokenKind: TokenType | null;
   readonly tokenRevoked: boolean;
   /** A browser's session: when it ends at the latest, and how long it may rest; null: the token is of another kind, or unlisted. */
   readonly session: { readonly expiresAt: number; readonly idleSeconds: number } | null;

@@ -1,15 +1,13 @@
 import * as z from 'zod';
-import { TokenKind, type tokenListing } from '#schema/api/account/tokens.ts';
-import type { ListRequest } from '#schema/resources/list.ts';
+import { TokenType } from '#schema/api/account/tokens.ts';
 import { touch, type Commit } from '../rights/access.ts';
-import { listPage, type Page } from '../kinds/list.ts';
 import { changes, first, Flag } from '../rows.ts';
 
 const Row = z
   .object({
     id: z.string(),
     user_id: z.string(),
-    kind: TokenKind,
+    kind: TokenType,
     description: z.string(),
     cluster_id: z.string().nullable(),
     read_only: Flag,
@@ -79,37 +77,7 @@ export async function addToken(db: D1Database, token: FreshToken): Promise<numbe
   return z.array(AccessVersion).parse(inserted?.results)[0]?.access_version ?? null;
 }
 
-/**
- * A page of the tokens of a person that are good at `now`. A browser's session is left out once it has rested too long for certain: its use is recorded, and its token issued
- * anew, once in {@link USE_RECORDED_SECONDS}.
- */
-export async function listTokens(
-  db: D1Database,
-  { userId, now }: { userId: string; now: number },
-  request: ListRequest,
-): Promise<Page<TokenRow>> {
-  const source = {
-    from: 'tokens',
-    columns: COLUMNS,
-    row: Row,
-    id: 'id',
-    fields: {
-      kind: 'kind',
-      cluster: 'cluster_id',
-      readOnly: 'read_only',
-      createdAt: 'created_at',
-      expiresAt: 'expires_at',
-    } satisfies Record<keyof (typeof tokenListing)['fields'], string>,
-    where: {
-      condition: `user_id = ? AND revoked_at IS NULL AND expires_at > ?
-        AND created_at >= (SELECT not_before FROM users WHERE users.id = tokens.user_id)
-        AND (idle_seconds IS NULL OR coalesce(last_used_at, created_at) + idle_seconds + ${USE_RECORDED_SECONDS} > ?)`,
-      values: [userId, now, now],
-    },
-  };
-  return await listPage(db, source, request);
-}
-
+/** Also one that is good no more. */
 export async function findToken(db: D1Database, id: string): Promise<TokenRow | null> {
   return await first(db.prepare(`SELECT ${COLUMNS} FROM tokens WHERE id = ?1`).bind(id), Row);
 }
