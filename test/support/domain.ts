@@ -234,7 +234,10 @@ async function start(scratch: Scratch, log: (line: string) => void): Promise<Par
     argv: [samba, '-s', join(dir, 'ad/etc/smb.conf'), '-i', '--no-process-group', ...flags],
     logFile: join(dir, 'samba.log'),
   });
-  scratch.defer(() => controller.stop());
+  scratch.defer(async () => {
+    await controller.stop();
+    await groupEnded(controller.pid);
+  });
   const admin = new Client({ url: 'ldaps://127.0.0.1:636', tlsOptions: { ca: tls.caPem }, timeout: 10_000 });
   scratch.defer(() => admin.unbind());
   const bound = async (): Promise<boolean> =>
@@ -254,4 +257,17 @@ async function start(scratch: Scratch, log: (line: string) => void): Promise<Par
     return stdout;
   };
   return { caPem: tls.caPem, ldaps, startTls, admin, scratch, tool };
+}
+
+/** Samba's parts outlive it by a moment, and write to its folder until then; all of them are in its process group. */
+async function groupEnded(leader: number): Promise<void> {
+  const gone = async (): Promise<boolean> => {
+    try {
+      return !process.kill(-leader, 'SIGKILL');
+    } catch {
+      return true;
+    }
+  };
+  // What has ended and nobody looks after is still in the group on some machines, and writes nothing.
+  await waitUntil('the parts of the domain controller', gone, { withinMs: 5_000 }).catch(() => undefined);
 }
