@@ -428,6 +428,9 @@ test.each([
   ['a cluster beside it', { via: { kind: 'direct', cluster: 'c-aaaaaaaaaaaaaaaaaaaa' } }],
 ])('attack: the plane is not told to ask a directory itself at %s', async (_what, change) => {
   expect(outcome(await add('corp', { config: { ...direct, ...change } }))).toBe('invalid');
+  await add('corp', { config: direct });
+  const config = { ...direct, ...change };
+  expect(outcome(await world.ask('PATCH /v1/auth/providers/corp', { spec: { config } }))).toBe('invalid');
 });
 
 test('who manages authentication may add a directory that the plane asks', async () => {
