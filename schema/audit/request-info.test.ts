@@ -20,6 +20,9 @@ const RESOURCES: Row[] = [
   ['GET /api/v1/namespaces/other/pods?watch=1', { verb: 'watch', resource: 'pods' }],
   ['GET /api/v1/namespaces/other/pods?limit=5&watch=false', { verb: 'list', resource: 'pods' }],
   ['GET /api/v1/namespaces/other/pods?watch=0', { verb: 'list' }],
+  ['GET /api/v1/namespaces/other/pods?watch', { verb: 'watch' }],
+  ['GET /api/v1/namespaces/other/pods?watchdog=1', { verb: 'list' }],
+  ['GET /api/v1/namespaces/other/pods/web?watch=1', { verb: 'get' }],
   ['GET /api/v1/watch/namespaces/other/pods', { verb: 'watch', resource: 'pods', namespace: 'other' }],
   ['HEAD /api/v1/namespaces/other/pods/foo', { verb: 'get', resource: 'pods', name: 'foo' }],
   [

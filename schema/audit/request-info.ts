@@ -91,8 +91,9 @@ const WITHOUT_NAME: ReadonlyMap<string, (target: string) => string> = new Map<st
 
 /** Any value but `0` and `false` means yes (`apimachinery/pkg/runtime/conversion.go`). */
 function watches(target: string): boolean {
-  const value = /[?&]watch=?([^&]*)/.exec(target)?.[1];
-  return value !== undefined && value !== '0' && value.toLowerCase() !== 'false';
+  const found = /[?&]watch(?:=([^&]*))?(?:&|$)/.exec(target);
+  const value = found === null ? null : (found[1] ?? '');
+  return value !== null && value !== '0' && value.toLowerCase() !== 'false';
 }
 
 function nonResource(method: string, parts: readonly string[]): RequestInfo {

@@ -20,6 +20,48 @@ const call = (method: string, target: string, change: Partial<ProxiedCall> = {})
 const uri = (target: string, method = 'POST'): string =>
   proxiedEvent(call(method, target)).requestURI.replace(`/k8s/clusters/${CLUSTER}`, '');
 
+test.each<[string, string, { verb: string; uri?: string; resource: string; subresource?: string }]>([
+  ['a dry run', 'POST /api/v1/namespaces/a/pods?dryRun=All', { verb: 'create', uri: '?dryRun=All', resource: 'pods' }],
+  [
+    'a review, which keeps nothing',
+    'POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
+    { verb: 'create', resource: 'selfsubjectaccessreviews' },
+  ],
+  [
+    'who am I',
+    'POST /apis/authentication.k8s.io/v1/selfsubjectreviews',
+    { verb: 'create', resource: 'selfsubjectreviews' },
+  ],
+  [
+    'a token of a service account',
+    'POST /api/v1/namespaces/a/serviceaccounts/b/token',
+    { verb: 'create', resource: 'serviceaccounts', subresource: 'token' },
+  ],
+  ['a secret', 'PUT /api/v1/namespaces/a/secrets/b', { verb: 'update', resource: 'secrets' }],
+  [
+    'a watch in a WebSocket',
+    'GET /api/v1/namespaces/a/pods?watch=true',
+    { verb: 'watch', uri: '?watch=true', resource: 'pods' },
+  ],
+  ['an attach', 'GET /api/v1/namespaces/a/pods/b/attach', { verb: 'get', resource: 'pods', subresource: 'attach' }],
+])(
+  '%s has the verb and the object that kube-apiserver gives it, and nothing of its content',
+  (_what, asked, expected) => {
+    const [method = '', target = ''] = asked.split(' ');
+    const event = proxiedEvent(call(method, target));
+    const { objectRef, verb, level } = event;
+    expect([verb, level, objectRef?.resource, objectRef?.subresource]).toEqual([
+      expected.verb,
+      'Metadata',
+      expected.resource,
+      expected.subresource,
+    ]);
+    expect(event.requestURI.endsWith(expected.uri ?? target)).toBe(true);
+    expect(Object.keys(event)).not.toContain('requestObject');
+    expect(Object.keys(event)).not.toContain('responseObject');
+  },
+);
+
 test('an event is as kube-apiserver writes it', () => {
   const event = proxiedEvent(
     call('PATCH', '/apis/apps/v1/namespaces/shop/deployments/web/scale?fieldManager=kubectl&force=true'),

@@ -1,6 +1,5 @@
-import type { AuditEvent } from '#schema/audit/event.ts';
 import { base32 } from '#schema/ids.ts';
-import { eventsPastWindow, removeEvents, type AuditWindow } from '../store/audit.ts';
+import { eventsPastWindow, removeEvents, type StoredEvent, type AuditWindow } from '../store/audit.ts';
 
 /** Turns of one run: with its queries and puts it stays far below what one invocation may do. */
 const MAX_TURNS = 10;
@@ -33,17 +32,16 @@ export async function keepWindow(db: D1Database, deps: WindowDeps): Promise<bool
 async function moveSome(db: D1Database, { archive, window, now }: WindowDeps): Promise<boolean> {
   const past = await eventsPastWindow(db, window, now);
   if (past.length === 0) return false;
-  const events = past.map(({ event }) => event);
-  if (archive !== null) await put(archive, events);
+  if (archive !== null) await put(archive, past);
   const places = past.map(({ place }) => place);
   await removeEvents(db, places);
   return true;
 }
 
-/** One object for each day: `audit/2026-11-28/<hash>.ndjson.gz`. */
-async function put(archive: Archive, events: readonly AuditEvent[]): Promise<void> {
-  for (const [day, ofDay] of Map.groupBy(events, (event) => event.requestReceivedTimestamp.slice(0, 10))) {
-    const text = new TextEncoder().encode(ofDay.map((event) => `${JSON.stringify(event)}\n`).join(''));
+/** One object for each day: `audit/2026-11-28/<hash>.ndjson.gz`. As they were written: what this deploy cannot read must not keep the others here. */
+async function put(archive: Archive, events: readonly StoredEvent[]): Promise<void> {
+  for (const [day, ofDay] of Map.groupBy(events, ({ place }) => new Date(place[0]).toISOString().slice(0, 10))) {
+    const text = new TextEncoder().encode(ofDay.map((event) => `${event.text.replaceAll('\n', ' ')}\n`).join(''));
     const hash = base32(new Uint8Array(await crypto.subtle.digest('SHA-256', text))).slice(0, 32);
     const packed = new Response(text).body?.pipeThrough(new CompressionStream('gzip'));
     await archive.put(`audit/${day}/${hash}.ndjson.gz`, await new Response(packed).arrayBuffer());

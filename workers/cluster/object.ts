@@ -9,6 +9,7 @@ import { ProtocolCode, ProtocolError } from '#schema/protocol/codec/codes.ts';
 import { encodeRequestHead, type RequestHead } from '#schema/protocol/codec/head.ts';
 import { MAX_HEAD_BYTES, MAX_HEAD_FIELDS } from '#schema/protocol/limits.ts';
 import { proxiedEvent } from '../audit/events.ts';
+import { lookAfterAudit } from '../audit/look.ts';
 import { readConfig } from '../env.ts';
 import { buildSnapshot } from '../access/snapshot.ts';
 import { describeError, log } from '../log.ts';
@@ -280,15 +281,7 @@ export class Cluster extends DurableObject<Env> {
     const { rows } = (await readConfig(this.env)).audit.window;
     const look = await landEvents(this.env.DB, events, { now: Math.floor(Date.now() / 1000), rows });
     // After the events are there: what is asked of it may fail, and is asked again with the next.
-    if (look) this.ctx.waitUntil(this.#lookAfterAudit());
-  }
-
-  async #lookAfterAudit(): Promise<void> {
-    try {
-      await this.env.AUDIT_KEEPER.get(this.env.AUDIT_KEEPER.idFromName('main')).look();
-    } catch (error) {
-      log('warn', "the audit log's keeper was not reached", { error: describeError(error) });
-    }
+    if (look) this.ctx.waitUntil(lookAfterAudit(this.env));
   }
 }
 

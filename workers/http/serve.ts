@@ -3,6 +3,7 @@ import type { AuditEvent } from '#schema/audit/event.ts';
 import { unknownCluster } from '#schema/errors.ts';
 import { randomBase32 } from '#schema/ids.ts';
 import { announcedCommit, type Announced } from '../access/commit.ts';
+import { lookAfterAudit } from '../audit/look.ts';
 import type { Deps } from '../api/handler.ts';
 import { noteUse } from '../authn/use.ts';
 import type { Cluster } from '../cluster/object.ts';
@@ -11,7 +12,7 @@ import { clusterObject, newClusterId } from '../cluster/stub.ts';
 import { CONNECT_PATH, pathOf } from '../cluster/request/target.ts';
 import { dialTunnel } from '../connect/tunnel.ts';
 import { readConfig, type Config } from '../env.ts';
-import { describeError, log, loggablePath, logRequest } from '../log.ts';
+import { describeError, loggablePath, logRequest } from '../log.ts';
 import { codeOf, problemResponse } from '../problem.ts';
 import { proxyRequest } from '../proxy/route.ts';
 import { statusOfError } from '../status.ts';
@@ -147,15 +148,6 @@ function noteRefusal(env: Env, { audit }: Config, context: ExecutionContext): (e
       now,
     );
   };
-}
-
-/** Never rejects: whoever lands the next event asks again. */
-async function lookAfterAudit(env: Env): Promise<void> {
-  try {
-    await env.AUDIT_KEEPER.get(env.AUDIT_KEEPER.idFromName('main')).look();
-  } catch (error) {
-    log('warn', "the audit log's keeper was not reached", { error: describeError(error) });
-  }
 }
 
 /** One dispatcher for the plane. */

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { AuditEvent, CLUSTER_ANNOTATION, REFUSED_ANNOTATION, type AuditStage } from '#schema/audit/event.ts';
+import { CLUSTER_ANNOTATION, REFUSED_ANNOTATION, type AuditEvent, type AuditStage } from '#schema/audit/event.ts';
 import { all, changes, first } from './rows.ts';
 
 /** What is moved or removed at once: some MB, and far below what D1 takes in one statement. */
@@ -24,17 +24,18 @@ export interface AuditWindow {
 export const AuditPlace = z.tuple([z.int(), z.string(), z.string()]);
 export type AuditPlace = z.infer<typeof AuditPlace>;
 
-/** An event and its place. */
+/** A row: an event as it was written, perhaps by another deploy, and its place. */
 export interface StoredEvent {
   readonly place: AuditPlace;
-  readonly event: AuditEvent;
+  /** JSON. */
+  readonly text: string;
 }
 
 const Row = z
   .object({ received_ms: z.int(), audit_id: z.string(), stage: z.string(), event: z.string() })
   .transform((row): StoredEvent => ({
     place: [row.received_ms, row.audit_id, row.stage],
-    event: AuditEvent.parse(JSON.parse(row.event)),
+    text: row.event,
   }));
 
 const COLUMNS = 'received_ms, audit_id, stage, event';
@@ -73,7 +74,7 @@ function removeStage(db: D1Database, auditId: string, stage: AuditStage): D1Prep
 }
 
 /** Moves the moment on, for one of those who come after it; and whoever finds too many rows is told so each time. */
-function takeUpkeep(db: D1Database, { now, rows }: Landing): D1PreparedStatement {
+export function takeUpkeep(db: D1Database, { now, rows }: Landing): D1PreparedStatement {
   return db
     .prepare('UPDATE audit_upkeep SET due_at = ?1 + ?2 WHERE id = 1 AND (due_at <= ?1 OR events > ?3)')
     .bind(now, UPKEEP_SECONDS, rows + Math.ceil(rows * SLACK));

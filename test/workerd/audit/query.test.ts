@@ -116,6 +116,92 @@ test.each([
   expect(outcome(await ask(`GET /v1/audit${search}`, { token }))).toBe('invalid');
 });
 
+const at = (text: string): string => encodeURIComponent(text);
+
+// Whatever is asked, nothing but the events that are meant is answered, and nothing fails.
+test.each<[what: string, search: string, found: number]>([
+  ['a wildcard', '?name=%25', 0],
+  ['another', '?verb=cre_te', 0],
+  ['a pattern', '?resource=*', 0],
+  ['the end of a text', `?name=${at("web' OR '1'='1")}`, 0],
+  ['a NUL', '?name=web%00', 0],
+  ['half of a character', '?name=%ED%A0%80', 0],
+  ['another case', '?verb=CREATE', 0],
+  ['all of time', `?from=${at('0001-01-01T00:00:00Z')}&to=${at('9999-12-31T23:59:59.999999999Z')}`, 1],
+  ['another zone', `?to=${at('9999-12-31T23:59:59+14:00')}`, 1],
+  ['the future', `?from=${at('9999-01-01T00:00:00Z')}`, 0],
+  ['no time at all', `?from=${at('2026-01-01T00:00:00Z')}&to=${at('2026-01-01T00:00:00Z')}`, 0],
+])('%s is taken as what it says', async (_what, search, found) => {
+  await land(event(1, 'POST', '/api/v1/namespaces/a/pods'));
+  expect((await query(search)).items).toHaveLength(found);
+});
+
+test.each([
+  `?from=${at('2026-11-29T00:00:00Z')}&to=${at('2026-11-28T00:00:00Z')}`,
+  `?from=${at('2026-02-30T00:00:00Z')}`,
+  `?from=${at('2026-11-28T24:00:00Z')}`,
+  `?from=${at('2026-11-28T00:00:00')}`,
+  `?continue=${btoa('[1,"a"]')}`,
+  `?continue=${btoa('[1e400,"a","b"]')}`,
+  `?continue=${btoa('[9007199254740993,"a","b"]')}`,
+  `?continue=${btoa('["1; DROP TABLE audit_events","a","b"]')}`,
+])('%s is refused, too', async (search) => {
+  expect(outcome(await ask(`GET /v1/audit${search}`, { token }))).toBe('invalid');
+});
+
+test('pages end well when what they were to show has left the window', async () => {
+  await land(...Array.from({ length: 30 }, (_, i) => event(30 - i, 'POST', '/api/v1/nodes')));
+  const first = await query('?limit=10');
+  await keepWindow(env.DB, { archive: null, window: { days: 7, rows: 15 }, now });
+  const second = await query(`?limit=10&continue=${first.continue}`);
+  expect([second.items.length, second.continue]).toEqual([5, null]);
+  await keepWindow(env.DB, { archive: null, window: { days: 7, rows: 10 }, now });
+  expect(await query(`?limit=10&continue=${first.continue}`)).toEqual({ items: [], continue: null });
+});
+
+test('an event that lands late stands where it belongs, also between two pages', async () => {
+  await land(...[50, 40, 20, 10].map((minutes) => event(minutes, 'POST', '/api/v1/nodes')));
+  const first = await query('?limit=2');
+  const late = event(30, 'DELETE', '/api/v1/nodes/late');
+  await land(late);
+  expect(ids((await query(`?limit=2&continue=${first.continue}`)).items)[0]).toBe(late.auditID);
+});
+
+test('an event of another deploy, which this one cannot read, hides no other and leaves with them', async () => {
+  const old = event((9 * DAY) / 60, 'POST', '/api/v1/nodes');
+  await land(old, event(1, 'POST', '/api/v1/nodes'));
+  await env.DB.prepare('UPDATE audit_events SET event = ?1 WHERE audit_id = ?2')
+    .bind('{"kind":\n"New"}', old.auditID)
+    .run();
+  const pages = [await query('?limit=1'), await query('')];
+  expect(pages.map(({ items }) => items.length)).toEqual([1, 1]);
+  expect((await query(`?limit=1&continue=${pages[0]!.continue}`)).items).toEqual([]);
+  const put: string[] = [];
+  const archive = {
+    put: async (_key: string, content: ArrayBuffer) => {
+      const unpacked = new Response(content).body!.pipeThrough(new DecompressionStream('gzip'));
+      put.push(await new Response(unpacked).text());
+    },
+  };
+  await keepWindow(env.DB, { archive, window: { days: 7, rows: 1000 }, now });
+  expect(put).toEqual(['{"kind": "New"}\n']);
+  expect(await count()).toBe(1);
+});
+
+test('no question walks through the whole log', async () => {
+  const asked = ['actor', 'cluster_id', 'resource', 'name'].map((column) => `WHERE ${column} = 'x'`);
+  for (const where of ['', 'WHERE received_ms >= 1', ...asked]) {
+    const { results } = await env.DB.prepare(
+      `EXPLAIN QUERY PLAN SELECT event FROM audit_events ${where} ORDER BY received_ms DESC, audit_id DESC, stage DESC LIMIT 1`,
+    ).all<{ detail: string }>();
+    const plan = results.map(({ detail }) => detail).join('; ');
+    expect([where, plan]).toEqual([
+      where,
+      expect.stringMatching(/^(SEARCH|SCAN) audit_events USING INDEX \w+( \(.*\))?$/),
+    ]);
+  }
+});
+
 test('only administrators read it', async () => {
   expect(outcome(await ask('GET /v1/audit', { token: await tokenFor(await person()) }))).toBe('forbidden');
   expect(outcome(await ask('GET /v1/audit'))).toBe('unauthenticated');

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { refreshMemberships, refreshOne } from '#workers/authn/providers/people/refresh.ts';
 import { readConfig } from '#workers/env.ts';
 import { findPrincipal } from '#workers/store/providers/principals.ts';
+import { landed } from '../audit/events.ts';
 import { ask, nowSeconds, outcome } from '../management/client.ts';
 import { World } from './support/world.ts';
 
@@ -26,6 +27,7 @@ const deps = async () => ({
   config: await readConfig(env),
   commit: async (statements: D1PreparedStatement[]) => await env.DB.batch(statements),
   askDirectory: async () => await Promise.reject(new Error('there is no directory')),
+  auditUpkeep: () => undefined,
 });
 const refreshAt = async (now: number): Promise<number | null> => await refreshMemberships(await deps(), now);
 const groups = async (): Promise<string[]> => {
@@ -50,6 +52,26 @@ test('a group that is lost at the provider is lost here within the hour, and wit
   await refreshAt(now + HOUR + 1);
   expect(await groups()).toEqual(['oidc_group://guests']);
   expect(await isGood(json.token)).toBe(false);
+});
+
+// Taken out: the commit of `refreshMemberships`. It failed.
+test('what a refresh that nobody asked for changes is in the audit log, and one that changes nothing is not', async () => {
+  const { json } = await world.signIn('oidc', 'ada');
+  const refreshed = async () =>
+    (await landed()).filter(
+      ({ user, objectRef }) => user.username === 'outrider:refresher' && objectRef?.name === json.user.id,
+    );
+  const [now, ada] = [nowSeconds(), world.oidc.people.get('ada')];
+  await refreshAt(now + HOUR + 1);
+  expect(await refreshed()).toEqual([]);
+  if (ada !== undefined) ada.groups = ['guests'];
+  await refreshAt(now + 2 * HOUR + 2);
+  expect(await refreshed()).toMatchObject([
+    {
+      ...{ verb: 'create', stage: 'ResponseComplete', requestURI: `/v1/users/${json.user.id}/refresh` },
+      objectRef: { resource: 'users', name: json.user.id, subresource: 'refresh' },
+    },
+  ]);
 });
 
 test('a team that is left on GitHub, and one that is joined, show at the next refresh', async () => {

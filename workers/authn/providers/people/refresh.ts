@@ -1,3 +1,4 @@
+import { refreshCommit } from '../../../audit/background.ts';
 import type { Config } from '../../../env.ts';
 import { describeError, log } from '../../../log.ts';
 import type { Commit } from '../../../store/rights/access.ts';
@@ -20,6 +21,8 @@ export interface RefreshDeps {
   readonly config: Config;
   readonly commit: Commit;
   readonly askDirectory: AskVia;
+  /** Has the audit log's window looked after. */
+  auditUpkeep(): void;
 }
 
 /** How asking about one person ended. */
@@ -43,8 +46,16 @@ const CLAIM_SECONDS = 600;
 export async function refreshMemberships(deps: RefreshDeps, now: number): Promise<number | null> {
   const due = await duePrincipals(deps.db, now, RUN);
   const queue = due.values();
+  const commitFor = (row: UserPrincipal): Commit =>
+    deps.config.audit.level === 'None'
+      ? deps.commit
+      : refreshCommit(
+          { ...deps, auditUpkeep: () => deps.auditUpkeep(), rows: deps.config.audit.window.rows },
+          row.userId,
+          now,
+        );
   const lane = async (): Promise<void> => {
-    for (const row of queue) await refreshOne(deps, row, now);
+    for (const row of queue) await refreshOne({ ...deps, commit: commitFor(row) }, row, now);
   };
   await Promise.all(Array.from({ length: LANES }, lane));
   const next = await nextRefresh(deps.db);

@@ -3,6 +3,7 @@ import type { DirectoryVia } from '#schema/directory/direct.ts';
 import type { DirectoryAnswer, DirectoryQuestion } from '#schema/directory/questions.ts';
 import { announcedCommit } from '../../../access/commit.ts';
 import type { AccessDispatcher } from '../../../access/dispatcher.ts';
+import { lookAfterAudit } from '../../../audit/look.ts';
 import { readConfig } from '../../../env.ts';
 import { describeError, log } from '../../../log.ts';
 import { refreshMemberships } from './refresh.ts';
@@ -43,6 +44,7 @@ export abstract class PeopleRefresher extends DurableObject<Env> {
         db: this.env.DB,
         config: await readConfig(this.env),
         askDirectory: async (via: DirectoryVia, question: DirectoryQuestion) => await this.ask(via, question),
+        auditUpkeep: () => this.ctx.waitUntil(lookAfterAudit(this.env)),
         commit: announcedCommit({
           db: this.env.DB,
           dispatcher: () => this.#dispatcher(),

@@ -1,0 +1,44 @@
+import { atStage } from '#schema/audit/event.ts';
+import { refreshUser } from '#schema/api/providers/principals.ts';
+import { randomBase32 } from '#schema/ids.ts';
+import { addEvents, takeUpkeep } from '../store/audit.ts';
+import type { Commit } from '../store/rights/access.ts';
+import { changes } from '../store/rows.ts';
+import { planeEvent } from './plane.ts';
+
+/** Who asks providers about people when nobody does. */
+const REFRESHER = { username: 'outrider:refresher' } as const;
+
+/** What a commit of the plane's own accord works with. */
+interface BackgroundDeps {
+  readonly db: D1Database;
+  readonly commit: Commit;
+  /** Rows of the window. */
+  readonly rows: number;
+  /** Has the window looked after. */
+  auditUpkeep(): void;
+}
+
+/**
+ * A commit for what a provider's word changes while nobody asks: as the event of somebody who has asked for that person to be refreshed, in the same transaction.
+ * @param now epoch seconds
+ */
+export function refreshCommit(deps: BackgroundDeps, userId: string, now: number): Commit {
+  const { db, commit, rows } = deps;
+  return async (statements) => {
+    const event = planeEvent({
+      endpoint: refreshUser,
+      level: 'Metadata',
+      requestId: randomBase32(16),
+      user: REFRESHER,
+      address: null,
+      userAgent: null,
+      at: now * 1000,
+      input: { params: { user: userId }, query: {}, body: {} },
+    });
+    const ended = atStage(event, 'ResponseComplete', refreshUser.status, now * 1000);
+    const results = await commit([...statements, addEvents(db, [ended]), takeUpkeep(db, { now, rows })]);
+    if (changes(results.at(-1)) > 0) deps.auditUpkeep();
+    return results.slice(0, statements.length);
+  };
+}
