@@ -1,7 +1,7 @@
 import { OutriderError } from '#schema/errors.ts';
 import { ADMINISTRATOR_ROLE, type Permission } from '#schema/roles.ts';
 import { findCaller } from '../store/rights/callers.ts';
-import { groupGives } from '../store/rights/role-bindings.ts';
+import { groupGives } from '../store/rights/group-gives.ts';
 import type { KnownCaller } from './handler.ts';
 
 /**

@@ -28,11 +28,6 @@ import { endBrowserSignIn, startBrowserSignIn } from '#schema/api/providers/brow
 import { listEnabledProviders, reencryptSecrets } from '#schema/api/providers/providers.ts';
 import { signInWithProvider } from '#schema/api/providers/password.ts';
 import { resetPassword, setUpAdministrator } from '#schema/api/account/setup.ts';
-import {
-  createGlobalRoleBinding,
-  deleteGlobalRoleBinding,
-  listGlobalRoleBindings,
-} from '#schema/api/people/role-bindings.ts';
 import { exchangeCode, pollDevice, startDevice } from '#schema/api/account/oauth.ts';
 import { getKeys, signOut } from '#schema/api/account/sessions.ts';
 import { getSettings, updateSettings } from '#schema/api/plane/settings.ts';
@@ -40,11 +35,6 @@ import { deleteOwnTokens, deleteUserTokens, getKubeconfig } from '#schema/api/ac
 import { handleListAuditEvents } from '../api/plane/audit.ts';
 import { handleSignIn, handleWhoAmI } from '../api/account/auth.ts';
 import { handleGetClusterMetrics, handleGetClusterTunnels } from '../api/clusters/clusters.ts';
-import {
-  handleCreateGlobalRoleBinding,
-  handleDeleteGlobalRoleBinding,
-  handleListGlobalRoleBindings,
-} from '../api/people/role-bindings.ts';
 import { handleDeleteGroupRole, handleListGroupRoles, handlePutGroupRole } from '../api/clusters/group-roles.ts';
 import { handleTestDirectory } from '../api/providers/directory.ts';
 import {
@@ -80,6 +70,7 @@ import { handlePollDevice, handleStartDevice } from '../api/sign-in/device.ts';
 import { handleGetKeys, handleSignOut } from '../api/sign-in/sign-out.ts';
 import { handleDeleteOwnTokens, handleDeleteUserTokens } from '../api/account/tokens.ts';
 import { register } from '../connect/register.ts';
+import { globalRoleBindingRoutes } from '../resources/kinds/global-role-bindings.ts';
 import { globalRoleRoutes } from '../resources/kinds/global-roles.ts';
 import { clusterRoutes } from '../resources/kinds/clusters.ts';
 import { groupRoutes } from '../resources/kinds/groups.ts';
@@ -112,9 +103,7 @@ export const ROUTES: readonly Route[] = [
   route(putGroupRole, handlePutGroupRole),
   route(deleteGroupRole, handleDeleteGroupRole),
   ...globalRoleRoutes,
-  route(listGlobalRoleBindings, handleListGlobalRoleBindings),
-  route(createGlobalRoleBinding, handleCreateGlobalRoleBinding),
-  route(deleteGlobalRoleBinding, handleDeleteGlobalRoleBinding),
+  ...globalRoleBindingRoutes,
   route(listRegistrationTokens, handleListRegistrationTokens),
   route(createRegistrationToken, handleCreateRegistrationToken),
   route(deleteRegistrationToken, handleDeleteRegistrationToken),

@@ -47,5 +47,5 @@ export const GlobalRoleKind = kind({
     delete: { ...managers, summary: 'Remove a global role that was made, with its bindings' },
   },
   actions: {},
-  links: { bindings: '/v1/global-role-bindings' },
+  links: { bindings: '/v1/global-role-bindings?role={id}' },
 });

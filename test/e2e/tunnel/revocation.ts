@@ -87,8 +87,7 @@ export function revocation(stage: () => Stage): void {
       const { api } = stage();
       const group = await api.json(id, 'POST', '/v1/groups', { metadata: { name: randomBase32(8) }, spec: {} });
       const binding = await api.json(id, 'POST', '/v1/global-role-bindings', {
-        role: 'administrator',
-        group: `local_group://${group.id}`,
+        spec: { role: 'administrator', group: `local_group://${group.id}` },
       });
       const take = async () => await api.text('DELETE', `/v1/global-role-bindings/${binding.id}`);
       const { api: as } = await person(

@@ -143,9 +143,9 @@ export const CALLS: Readonly<Record<string, Make>> = {
     by(world, `PATCH /v1/global-roles/${await role(world)}`, { metadata: { name: fresh() } }),
   'DELETE /v1/global-roles/{role}': async (world) => by(world, `DELETE /v1/global-roles/${await role(world)}`),
   'POST /v1/global-role-bindings': async (world) =>
-    by(world, 'POST /v1/global-role-bindings', { role: 'user', user: await person() }),
+    by(world, 'POST /v1/global-role-bindings', { spec: { role: 'user', user: await person() } }),
   'DELETE /v1/global-role-bindings/{binding}': async (world) => {
-    const body = { role: 'user', user: await person() };
+    const body = { spec: { role: 'user', user: await person() } };
     return by(world, `DELETE /v1/global-role-bindings/${await idOf(world.ask('POST /v1/global-role-bindings', body))}`);
   },
   'POST /v1/clusters/{cluster}/registration-tokens': async (world) =>

@@ -20,7 +20,7 @@ beforeEach(async () => {
 });
 
 const bind = async (role: string, to: { user?: string; group?: string }, token = admin) =>
-  await ask('POST /v1/global-role-bindings', { token, body: { role, ...to } });
+  await ask('POST /v1/global-role-bindings', { token, body: { spec: { role, ...to } } });
 
 test('whoever may create clusters owns those that they create, and sees no others', async () => {
   await cluster();
@@ -248,3 +248,35 @@ test.each(['user', 'group'])(
     expect((await ask(`GET /v1/clusters/${id}/registration-tokens`, { token: admin })).json.items).toEqual([]);
   },
 );
+
+test('who has a role is listed in pages, by role, person and group, and does not change', async () => {
+  const bob = await person();
+  const made = [
+    (await bind('user', { user: ada })).json,
+    (await bind('user', { group: OPS })).json,
+    (await bind('users-manage', { user: bob })).json,
+  ];
+  expect(made[0]).toMatchObject({
+    kind: 'GlobalRoleBinding',
+    spec: { role: 'user', user: ada, group: null },
+    status: { conditions: [] },
+  });
+  const list = async (query: string): Promise<Set<string>> => {
+    const { json } = await ask(`GET /v1/global-role-bindings?${query}`, { token: admin });
+    return new Set(json.items.map(({ id }: any) => id));
+  };
+  const ids = (...places: number[]) => new Set(places.map((place) => made[place].id));
+  expect(await list('')).toEqual(ids(0, 1, 2));
+  expect(await list('role=user')).toEqual(ids(0, 1));
+  expect(await list(`user=${bob}`)).toEqual(ids(2));
+  expect(await list(`role=user&group=${encodeURIComponent(OPS)}`)).toEqual(ids(1));
+  const { continue: next } = (await ask('GET /v1/global-role-bindings?limit=2', { token: admin })).json;
+  const [one, two] = [await list('limit=2'), await list(`limit=2&continue=${next}`)];
+  expect([one.size, two.size]).toEqual([2, 1]);
+  expect(new Set([...one, ...two])).toEqual(ids(0, 1, 2));
+  const { bindings } = (await ask('GET /v1/global-roles/user', { token: admin })).json.links;
+  expect((await ask(`GET ${bindings}`, { token: admin })).json.items).toHaveLength(2);
+  const path = `/v1/global-role-bindings/${made[0].id}`;
+  expect((await ask(`GET ${path}`, { token: admin })).json).toEqual(made[0]);
+  expect((await ask(`PATCH ${path}`, { token: admin, body: { spec: { role: 'administrator' } } })).status).toBe(405);
+});

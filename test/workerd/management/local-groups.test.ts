@@ -84,7 +84,10 @@ test.each([
 ])('a group that is %s gives nobody anything, and its clusters hear', async (_what, finalizers) => {
   const [id, group] = [await cluster(), await add()];
   await give(id, group, 'owner');
-  await ask('POST /v1/global-role-bindings', { token, body: { role: 'users-manage', group: principal(group) } });
+  await ask('POST /v1/global-role-bindings', {
+    token,
+    body: { spec: { role: 'users-manage', group: principal(group) } },
+  });
   await join(group);
   const theirs = await tokenFor(ada);
   const registration = await ask(`POST /v1/clusters/${id}/registration-tokens`, { token: theirs, body: {} });
@@ -121,13 +124,16 @@ test('a removed person is in no group', async () => {
 });
 
 test('attack: who manages people puts nobody, themselves included, into a group that gives more than they have', async () => {
-  await ask('POST /v1/global-role-bindings', { token, body: { role: 'users-manage', user: ada } });
+  await ask('POST /v1/global-role-bindings', { token, body: { spec: { role: 'users-manage', user: ada } } });
   const theirs = await tokenFor(ada);
   const own = await add('Own', theirs);
   expect(outcome(await join(own, ada, theirs))).toBe(200);
   const [admins, makers, owners] = [await add('Admins'), await add('Makers'), await add('Owners')];
-  await ask('POST /v1/global-role-bindings', { token, body: { role: 'administrator', group: principal(admins) } });
-  await ask('POST /v1/global-role-bindings', { token, body: { role: 'user', group: principal(makers) } });
+  await ask('POST /v1/global-role-bindings', {
+    token,
+    body: { spec: { role: 'administrator', group: principal(admins) } },
+  });
+  await ask('POST /v1/global-role-bindings', { token, body: { spec: { role: 'user', group: principal(makers) } } });
   await give(await cluster(), owners, 'read-only');
   for (const group of [admins, makers, owners]) {
     expect(outcome(await join(group, ada, theirs))).toBe('forbidden');

@@ -48,7 +48,7 @@ beforeAll(async () => {
   tokens.set('operator', await operatorToken());
   for (const role of ROLES) {
     const id = await person();
-    const body = { role, user: id };
+    const body = { spec: { role, user: id } };
     expect((await ask('POST /v1/global-role-bindings', { token: tokens.get('administrator'), body })).status).toBe(201);
     tokens.set(role, await tokenFor(id));
   }

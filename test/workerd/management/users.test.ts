@@ -118,7 +118,7 @@ test('the last administrator who can sign in cannot stop being one', async () =>
 
 test('attack: who manages people makes no administrator, and changes nobody who may do more', async () => {
   const ada = await person();
-  await ask('POST /v1/global-role-bindings', { token, body: { role: 'users-manage', user: ada } });
+  await ask('POST /v1/global-role-bindings', { token, body: { spec: { role: 'users-manage', user: ada } } });
   const theirs = await tokenFor(ada);
   expect(outcome(await patch(ada, { administrator: true }, theirs))).toBe('forbidden');
   const made = { metadata: { name: 'eve' }, spec: { password: 'some password 1', administrator: true } };

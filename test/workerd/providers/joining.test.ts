@@ -91,7 +91,7 @@ test('nobody who is gone, or is being removed, is joined to anything', async () 
 
 test('attack: who manages people joins nobody, themselves included, to an identity: whoever has it could come in as them', async () => {
   const [ada, bob] = [await person(), await person()];
-  await world.ask('POST /v1/global-role-bindings', { role: 'users-manage', user: ada });
+  await world.ask('POST /v1/global-role-bindings', { spec: { role: 'users-manage', user: ada } });
   const token = await tokenFor(ada);
   for (const user of [ada, bob]) {
     const body = { principal: OCTOCAT };

@@ -87,7 +87,8 @@ const OTHERS: Record<string, { make: () => Promise<unknown>; forLocal: boolean; 
     forExternal: false,
   },
   'one by a binding, with a password': {
-    make: async () => await boss('POST /v1/global-role-bindings', { role: 'administrator', user: await person() }),
+    make: async () =>
+      await boss('POST /v1/global-role-bindings', { spec: { role: 'administrator', user: await person() } }),
     forLocal: false,
     forExternal: false,
   },

@@ -435,7 +435,7 @@ test.each([
 
 test('who manages authentication may add a directory that the plane asks', async () => {
   const theirs = await person();
-  await world.ask('POST /v1/global-role-bindings', { role: 'authentication-manage', user: theirs });
+  await world.ask('POST /v1/global-role-bindings', { spec: { role: 'authentication-manage', user: theirs } });
   const body = { metadata: { name: 'corp' }, spec: { displayName: 'Corp', config: direct } };
   const made = await ask('POST /v1/auth/providers', { token: await tokenFor(theirs), body });
   expect(made.status).toBe(201);
@@ -466,7 +466,7 @@ test('a directory that was kept before there was a choice is asked by its cluste
 // Tried without the question who owns the cluster: the provider was made.
 test('attack: who manages authentication sends no agent of a cluster that is not theirs anywhere', async () => {
   const [theirs, id] = [await person(), await cluster()];
-  await world.ask('POST /v1/global-role-bindings', { role: 'authentication-manage', user: theirs });
+  await world.ask('POST /v1/global-role-bindings', { spec: { role: 'authentication-manage', user: theirs } });
   const token = await tokenFor(theirs);
   const spec = { displayName: 'Corp', config: { ...directory, via: { kind: 'cluster', cluster: id } } };
   const body = { metadata: { name: 'corp' }, spec };

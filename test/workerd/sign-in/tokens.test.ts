@@ -208,7 +208,7 @@ test('nobody but an administrator lists or ends what is somebody else’s, and n
 test('who may manage people does not end the tokens of who may do more', async () => {
   const [helper, user] = [await person(), await person()];
   const admin = await administrator();
-  await ask('POST /v1/global-role-bindings', { token: admin, body: { role: 'users-manage', user: helper } });
+  await ask('POST /v1/global-role-bindings', { token: admin, body: { spec: { role: 'users-manage', user: helper } } });
   const token = await tokenFor(helper);
   const { json } = await ask('GET /v1/me', { token: admin });
   expect(outcome(await ask(`DELETE /v1/users/${json.user.id}/tokens`, { token }))).toBe('forbidden');
