@@ -72,7 +72,7 @@ async function importCommand(plane: Plane, userId: string): Promise<string | nul
     method: 'POST',
     path: `/v1/clusters/${encodeURIComponent(first.id)}/registration-tokens`,
     token,
-    body: pastedHere(plane) ? { caFile: plane.caFile } : {},
+    body: { spec: pastedHere(plane) ? { caFile: plane.caFile } : {} },
     answer: registrationAnswer,
   });
   return registration.importCommand;

@@ -156,7 +156,7 @@ export class FleetAgent {
 
 async function enlist({ server, egress }: Home, api: PlaneApi, name: string): Promise<Enrolment> {
   const { id } = await api.json(created, 'POST', '/v1/clusters', { metadata: { name }, spec: {} });
-  const { importUrl } = await api.json(imported, 'POST', `/v1/clusters/${id}/registration-tokens`, {});
+  const { importUrl } = await api.json(imported, 'POST', `/v1/clusters/${id}/registration-tokens`, { spec: {} });
   const pair = generateKeyPairSync('ed25519', {
     privateKeyEncoding: { type: 'pkcs8', format: 'der' },
     publicKeyEncoding: { type: 'spki', format: 'der' },

@@ -179,7 +179,7 @@ export type Registration = z.infer<typeof registrationAnswer>;
 
 /** Asks for a registration token. */
 export async function register(api: PlaneApi, clusterId: string): Promise<Registration> {
-  return await api.json(registrationAnswer, 'POST', `/v1/clusters/${clusterId}/registration-tokens`, {});
+  return await api.json(registrationAnswer, 'POST', `/v1/clusters/${clusterId}/registration-tokens`, { spec: {} });
 }
 
 /** Registers the cluster. @returns the manifest as the plane gives it, and the token in it. */

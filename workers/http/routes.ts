@@ -13,11 +13,6 @@ import { deleteGroupRole, listGroupRoles, putGroupRole } from '#schema/api/clust
 import { deleteMember, listMembers, putMember } from '#schema/api/clusters/members.ts';
 import { changeMyPassword } from '#schema/api/account/password.ts';
 import {
-  createRegistrationToken,
-  deleteRegistrationToken,
-  listRegistrationTokens,
-} from '#schema/api/clusters/registration-tokens.ts';
-import {
   joinUserPrincipal,
   listUserPrincipals,
   refreshUser,
@@ -55,11 +50,6 @@ import {
 } from '../api/providers/principals.ts';
 import { handleListEnabledProviders, handleReencryptSecrets } from '../api/providers/providers.ts';
 import { handleSignInWithProvider } from '../api/providers/password.ts';
-import {
-  handleCreateRegistrationToken,
-  handleDeleteRegistrationToken,
-  handleListRegistrationTokens,
-} from '../api/clusters/registration-tokens.ts';
 import type { Endpoint } from '#schema/api/endpoint.ts';
 import { PAGES } from '../api/pages/pages.ts';
 import { route, type Route } from '../api/route.ts';
@@ -75,6 +65,7 @@ import { globalRoleRoutes } from '../resources/kinds/global-roles.ts';
 import { clusterRoutes } from '../resources/kinds/clusters.ts';
 import { groupRoutes } from '../resources/kinds/groups.ts';
 import { providerRoutes } from '../resources/kinds/providers.ts';
+import { registrationTokenRoutes } from '../resources/kinds/registration-tokens.ts';
 import { tokenRoutes } from '../resources/kinds/tokens.ts';
 import { userRoutes } from '../resources/kinds/users.ts';
 
@@ -104,9 +95,7 @@ export const ROUTES: readonly Route[] = [
   route(deleteGroupRole, handleDeleteGroupRole),
   ...globalRoleRoutes,
   ...globalRoleBindingRoutes,
-  route(listRegistrationTokens, handleListRegistrationTokens),
-  route(createRegistrationToken, handleCreateRegistrationToken),
-  route(deleteRegistrationToken, handleDeleteRegistrationToken),
+  ...registrationTokenRoutes,
   route(testDirectory, handleTestDirectory),
   // Before `{provider}`, which this is none of.
   route(listEnabledProviders, handleListEnabledProviders),

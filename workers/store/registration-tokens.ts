@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { touch, type Commit } from './rights/access.ts';
-import { all, changes, first } from './rows.ts';
+import { changes, first } from './rows.ts';
 
 const Row = z
   .object({
@@ -92,22 +92,6 @@ export function revokeLostRegistrationTokens(
     .bind(value, now);
 }
 
-/** The tokens of a cluster that are good at `now`, newest first. */
-export async function listRegistrationTokens(
-  db: D1Database,
-  clusterId: string,
-  now: number,
-): Promise<RegistrationToken[]> {
-  return await all(
-    db
-      .prepare(
-        `${SELECT} WHERE t.cluster_id = ?1 AND t.revoked_at IS NULL AND t.expires_at > ?2 ORDER BY t.created_at DESC, t.id`,
-      )
-      .bind(clusterId, now),
-    Row,
-  );
-}
-
 /** The token of that hash if it is good at `now`. */
 export async function findRegistrationToken(
   db: D1Database,
@@ -118,18 +102,6 @@ export async function findRegistrationToken(
     db.prepare(`${SELECT} WHERE t.hash = ?1 AND t.revoked_at IS NULL AND t.expires_at > ?2`).bind(hash, now),
     Row,
   );
-}
-
-/** Takes a token back; who has registered by it stays. False: the cluster has no such token. */
-export async function revokeRegistrationToken(
-  db: D1Database,
-  { id, clusterId, now }: { id: string; clusterId: string; now: number },
-): Promise<boolean> {
-  const result = await db
-    .prepare('UPDATE registration_tokens SET revoked_at = ?3 WHERE id = ?1 AND cluster_id = ?2 AND revoked_at IS NULL')
-    .bind(id, clusterId, now)
-    .run();
-  return changes(result) === 1;
 }
 
 /** What an agent tells of itself and its cluster when it registers. */

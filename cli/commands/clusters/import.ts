@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { createRegistrationToken } from '#schema/api/clusters/registration-tokens.ts';
+import { RegistrationTokenKind } from '#schema/resources/kinds/registration-tokens.ts';
 import { Failure, oneLine } from '../../exits.ts';
 import type { Io } from '../../io.ts';
 import { showOne } from '../../output/format.ts';
@@ -42,9 +42,12 @@ export function addImport(group: Command, io: Io): void {
 async function importCluster(io: Io, name: string, options: ImportOptions): Promise<void> {
   const { api } = await openSession(io, options);
   const cluster = await createOrResume(io, api, name);
-  const { importCommand, expiresAt } = await api.call(createRegistrationToken, {
+  const {
+    importCommand,
+    status: { expiresAt },
+  } = await api.call(endpointsOf(RegistrationTokenKind).create, {
     params: { cluster: cluster.id },
-    body: options.pasteCaFile === undefined ? {} : { caFile: options.pasteCaFile },
+    body: { spec: options.pasteCaFile === undefined ? {} : { caFile: options.pasteCaFile } },
   });
   // In a table it would be one line, and is several.
   if (options.output === 'table' || options.output === 'wide') io.out(`${importCommand}\n`);

@@ -106,7 +106,7 @@ async function applyManifest({ plane, cluster, administrator }: Import, id: stri
     method: 'POST',
     path: `/v1/clusters/${id}/registration-tokens`,
     token: await plane.mint(administrator),
-    body: {},
+    body: { spec: {} },
     answer: registrationAnswer,
   });
   const manifest = await fetchText(plane, { path: new URL(importUrl).pathname });

@@ -24,7 +24,7 @@ beforeAll(async () => {
     .set('an owner', await tokenFor(user))
     .set('an administrator', token);
 
-  const registered = await ask(`POST /v1/clusters/${id}/registration-tokens`, { token, body: {} });
+  const registered = await ask(`POST /v1/clusters/${id}/registration-tokens`, { token, body: { spec: {} } });
   secrets.set('registration token', /import\/([a-z2-7]+)\.yaml/.exec(registered.json.importUrl)?.[1] ?? '');
   const made = await ask('POST /v1/tokens', {
     token: readers.get('an owner'),

@@ -128,7 +128,10 @@ test('sign-ins: who came in, who did not, and nothing of what a stranger typed',
 test('attack: no import address is in an event, from its making to its use (CVE-2024-58269)', async () => {
   await level('Request');
   const id = await cluster();
-  const made = await ask(`POST /v1/clusters/${id}/registration-tokens`, { token, body: { caFile: '/tmp/hunter2' } });
+  const made = await ask(`POST /v1/clusters/${id}/registration-tokens`, {
+    token,
+    body: { spec: { caFile: '/tmp/hunter2' } },
+  });
   const secret = /\/import\/([^.]+)\.yaml/.exec(made.json.importUrl)![1]!;
   expect((await ask(`GET /import/${secret}.yaml`)).status).toBe(200);
   const body = {

@@ -149,13 +149,13 @@ export const CALLS: Readonly<Record<string, Make>> = {
     return by(world, `DELETE /v1/global-role-bindings/${await idOf(world.ask('POST /v1/global-role-bindings', body))}`);
   },
   'POST /v1/clusters/{cluster}/registration-tokens': async (world) =>
-    by(world, `POST /v1/clusters/${await cluster()}/registration-tokens`, {}),
+    by(world, `POST /v1/clusters/${await cluster()}/registration-tokens`, { spec: {} }),
   'DELETE /v1/clusters/{cluster}/registration-tokens/{registrationToken}': async (world) => {
     const path = `/v1/clusters/${await cluster()}/registration-tokens`;
-    return by(world, `DELETE ${path}/${await idOf(world.ask(`POST ${path}`, {}))}`);
+    return by(world, `DELETE ${path}/${await idOf(world.ask(`POST ${path}`, { spec: {} }))}`);
   },
   'POST /connect/register': async (world) => {
-    const made = await world.ask(`POST /v1/clusters/${await cluster()}/registration-tokens`, {});
+    const made = await world.ask(`POST /v1/clusters/${await cluster()}/registration-tokens`, { spec: {} });
     const body = {
       token: /\/import\/([^.]+)\.yaml/.exec(made.json.importUrl)?.[1],
       publicKey: (await AgentKey.make()).publicKey,

@@ -123,7 +123,7 @@ test('whether a cluster is connected is a condition, which its object is asked f
 
 test('a registration is a condition, and both it and a connection are new versions', async () => {
   const id = await cluster();
-  const { json } = await ask(`POST /v1/clusters/${id}/registration-tokens`, { token, body: {} });
+  const { json } = await ask(`POST /v1/clusters/${id}/registration-tokens`, { token, body: { spec: {} } });
   const secret = new URL(json.importUrl).pathname.slice('/import/'.length, -'.yaml'.length);
   const agent = { publicKey: 'A'.repeat(43), kubeSystemUid: crypto.randomUUID(), kubernetesVersion: 'v1.34.2' };
   expect(outcome(await ask('POST /connect/register', { body: { token: secret, ...agent } }))).toBe(200);
@@ -145,7 +145,7 @@ test('a cluster that is being removed has no tunnel and answers nothing, and is 
   (await agent.next()).respond(200, '{}');
   expect((await answered).status).toBe(200);
   const secret = new URL(
-    (await ask(`POST ${path}/registration-tokens`, { token, body: {} })).json.importUrl,
+    (await ask(`POST ${path}/registration-tokens`, { token, body: { spec: {} } })).json.importUrl,
   ).pathname.slice('/import/'.length, -'.yaml'.length);
   const finalizers = (names: string[]) => ({ token, body: { metadata: { finalizers: names } } });
   expect(outcome(await ask(`PATCH ${path}`, finalizers(['example.com/dns'])))).toBe(200);
@@ -160,7 +160,7 @@ test('a cluster that is being removed has no tunnel and answers nothing, and is 
   const registered = await ask('POST /connect/register', { body: { token: secret, ...registration } });
   expect(outcome(registered)).toBe('unauthenticated');
   for (const [what, body] of [
-    [`POST ${path}/registration-tokens`, {}],
+    [`POST ${path}/registration-tokens`, { spec: {} }],
     [`GET ${path}/kubeconfig`, undefined],
   ] as const) {
     expect([what, outcome(await ask(what, { token, body }))]).toEqual([what, 'unknown_cluster']);
@@ -223,7 +223,7 @@ test('what hangs on a cluster goes with it', async () => {
   const id = await cluster();
   await member(id, await person(), 'owner');
   await ask(`GET /v1/clusters/${id}/kubeconfig`, { token });
-  await ask(`POST /v1/clusters/${id}/registration-tokens`, { token, body: {} });
+  await ask(`POST /v1/clusters/${id}/registration-tokens`, { token, body: { spec: {} } });
   await ask(`DELETE /v1/clusters/${id}`, { token });
   for (const table of ['cluster_members', 'tokens', 'registration_tokens']) {
     const left = await env.DB.prepare(`SELECT count(*) AS n FROM ${table} WHERE cluster_id = ?`).bind(id).first('n');
@@ -241,7 +241,7 @@ test('`_method` in a query changes nothing (CVE-2026-88804)', async () => {
 
 test('an address that is not there, a method that is not, and a path that is no id', async () => {
   expect(outcome(await ask('GET /v1/nothing', { token }))).toBe('not_found');
-  expect(outcome(await ask('GET /', {}))).toBe('not_found');
+  expect(outcome(await ask('GET /nothing', {}))).toBe('not_found');
   const wrong = await ask('PUT /v1/clusters', { token, body: {} });
   expect(outcome(wrong)).toBe('method_not_allowed');
   expect(wrong.headers.get('allow')).toBe('GET, POST');

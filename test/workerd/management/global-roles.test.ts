@@ -30,7 +30,7 @@ test('whoever may create clusters owns those that they create, and sees no other
   await bind('user', { user: ada });
   const { id } = (await create()).json;
   expect((await ask('GET /v1/clusters', { token })).json.items).toMatchObject([{ id }]);
-  expect((await ask(`POST /v1/clusters/${id}/registration-tokens`, { token, body: {} })).status).toBe(201);
+  expect((await ask(`POST /v1/clusters/${id}/registration-tokens`, { token, body: { spec: {} } })).status).toBe(201);
 });
 
 test('a role that was made lets as much as it says, until it is changed or removed', async () => {
@@ -242,7 +242,10 @@ test.each(['user', 'group'])(
       replaceGroups(env.DB, { userId: ada, source: 'activedirectory', groups: [OPS], now: nowSeconds() }),
     );
     const binding = (await bind('administrator', by === 'user' ? { user: ada } : { group: OPS })).json;
-    const made = await ask(`POST /v1/clusters/${id}/registration-tokens`, { token: await tokenFor(ada), body: {} });
+    const made = await ask(`POST /v1/clusters/${id}/registration-tokens`, {
+      token: await tokenFor(ada),
+      body: { spec: {} },
+    });
     expect(made.status).toBe(201);
     await ask(`DELETE /v1/global-role-bindings/${binding.id}`, { token: admin });
     expect((await ask(`GET /v1/clusters/${id}/registration-tokens`, { token: admin })).json.items).toEqual([]);

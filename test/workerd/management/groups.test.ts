@@ -79,7 +79,9 @@ test('attack: a group whose role is taken takes every derived right along (CVE-2
   await join(ada, 'github', [TEAM]);
   await give(TEAM, 'owner');
   const owner = await tokenFor(ada);
-  expect((await ask(`POST /v1/clusters/${id}/registration-tokens`, { token: owner, body: {} })).status).toBe(201);
+  expect((await ask(`POST /v1/clusters/${id}/registration-tokens`, { token: owner, body: { spec: {} } })).status).toBe(
+    201,
+  );
   const gone = await ask(`DELETE /v1/clusters/${id}/groups?group=${encodeURIComponent(TEAM)}`, { token });
   expect(outcome(gone)).toBe(204);
   expect(await groupsOf(ada)).toBeUndefined();

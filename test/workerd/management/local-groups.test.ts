@@ -90,7 +90,7 @@ test.each([
   });
   await join(group);
   const theirs = await tokenFor(ada);
-  const registration = await ask(`POST /v1/clusters/${id}/registration-tokens`, { token: theirs, body: {} });
+  const registration = await ask(`POST /v1/clusters/${id}/registration-tokens`, { token: theirs, body: { spec: {} } });
   expect(registration.status).toBe(201);
   await ask(`PATCH /v1/groups/${group}`, { token, body: { metadata: { finalizers } } });
   const before = await version(id);
@@ -111,7 +111,7 @@ test('a member who leaves loses the registration tokens that they made as an own
   const [id, group] = [await cluster(), await add()];
   await give(id, group, 'owner');
   await join(group);
-  await ask(`POST /v1/clusters/${id}/registration-tokens`, { token: await tokenFor(ada), body: {} });
+  await ask(`POST /v1/clusters/${id}/registration-tokens`, { token: await tokenFor(ada), body: { spec: {} } });
   await leave(group);
   expect((await ask(`GET /v1/clusters/${id}/registration-tokens`, { token })).json.items).toEqual([]);
 });
