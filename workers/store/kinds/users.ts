@@ -10,13 +10,13 @@ import {
   metadataOf,
   RESOURCE_COLUMNS,
   ResourceRow,
-  unchanged,
   type Change,
   type Outcome,
   type Stored,
   type Writing,
 } from './stored.ts';
 import { changes, first, Flag } from '../rows.ts';
+import { Table } from './write.ts';
 import { END_TOKENS, NO_PASSWORD, PASSWORD_EXPIRES_AT, REMEMBER_PASSWORD } from '../users.ts';
 
 type Spec = z.output<(typeof UserKind)['spec']>;
@@ -97,6 +97,8 @@ const SOURCE = {
   } satisfies Record<keyof (typeof UserKind)['listing']['fields'], string>,
 } satisfies ListSource<typeof Row>;
 
+const TABLE = new Table('users', 'username');
+
 export async function listUsers(db: D1Database, request: ListRequest): Promise<Page<StoredUser>> {
   return await listPage(db, SOURCE, request);
 }
@@ -109,16 +111,12 @@ export async function readUser(db: D1Database, id: string): Promise<StoredUser |
  * Runs one statement that changes or removes a person if they are as they were seen. Clusters that they reached before it and those that they reach after it hear.
  * `refused`: they are the last administrator who can sign in.
  */
-async function write({ db, commit, now }: Writing, before: Stored, statement: D1PreparedStatement): Promise<Outcome> {
-  const touched = touch(db, { user: before.id });
-  const results = await commit([
-    ...touched,
-    statement,
-    revokeLostRegistrationTokens(db, before.id, now),
-    ...touch(db, { user: before.id }),
-    db.prepare('SELECT resource_version FROM users WHERE id = ?1').bind(before.id),
-  ]);
-  return changes(results[touched.length]) > 0 ? 'done' : unchanged(before, results.at(-1));
+async function write(writing: Writing, before: Stored, statement: D1PreparedStatement): Promise<Outcome> {
+  const { db, now } = writing;
+  return await TABLE.write(writing, before, statement, {
+    first: touch(db, { user: before.id }),
+    last: [revokeLostRegistrationTokens(db, before.id, now), ...touch(db, { user: before.id })],
+  });
 }
 
 /** Changes a person. Who is kept out loses every token for good: being let in again brings none back. */
