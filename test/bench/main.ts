@@ -7,7 +7,6 @@ import { onInterrupt } from '#scripts/test/interrupt.ts';
 import { renderSummary, renderTable } from './figures/report.ts';
 import { type RowResult, resultsOf } from './figures/results.ts';
 import { HELP, type Options, readOptions } from './options.ts';
-import { ABSENT } from './paths.ts';
 import { BUDGETS, selectMeasurements } from './rows/table.ts';
 import type { WorldName } from './rows/row.ts';
 import { WAN_RTT_MS } from './rows/wan.ts';
@@ -77,14 +76,13 @@ async function bench(options: Options, signal: AbortSignal): Promise<boolean> {
   if (options.json !== undefined) {
     const { quick, rounds, soakMinutes } = options;
     const about = { machine, versions: await versions(), commit: await commit(), date: new Date().toISOString() };
-    const result = { ...about, quick, rounds, soakMinutes, rows: results, failures, absent: ABSENT };
+    const result = { ...about, quick, rounds, soakMinutes, rows: results, failures };
     await writeFile(options.json, `${JSON.stringify(result, null, 2)}\n`);
   }
   process.stdout.write(`${renderTable(results)}\n\n${renderSummary(results)}\n`);
   for (const { world, measurement, path, error } of failures) {
     process.stdout.write(`no figure: ${world}/${measurement} ${path}: ${error}\n`);
   }
-  for (const [path, why] of Object.entries(ABSENT)) process.stdout.write(`no program: ${path}: ${why}\n`);
   return failures.length === 0;
 }
 

@@ -48,6 +48,7 @@ export async function versions(): Promise<Readonly<Record<string, string>>> {
     kubernetes: KUBERNETES_VERSION,
     go: /^go (\S+)$/m.exec(modules)?.[1] ?? 'unknown',
     remotedialer: moduleVersion('github.com/rancher/remotedialer'),
+    konnectivity: moduleVersion('sigs.k8s.io/apiserver-network-proxy'),
   };
 }
 

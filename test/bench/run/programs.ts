@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { buildGoTools } from '#scripts/demo/tools/go.ts';
 
 /** The Go programs of the bench: each is a main package in the folder of its name. */
-const NAMES = ['backend', 'load', 'remotedialer', 'delay'] as const;
+const NAMES = ['backend', 'load', 'remotedialer', 'konnectivity', 'delay'] as const;
 
 /** As the `go` line of `programs/go.mod` asks, for the sake of remotedialer: newer than what builds the rest. */
 const TOOLCHAIN = 'go1.27.3';
@@ -29,6 +29,7 @@ export async function installPrograms(log: (line: string) => void): Promise<Prog
     backend: at('backend'),
     load: at('load'),
     remotedialer: at('remotedialer'),
+    konnectivity: at('konnectivity'),
     delay: at('delay'),
   };
 }

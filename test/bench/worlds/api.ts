@@ -5,7 +5,7 @@ import { AUTHENTICATED_GROUP, CLUSTER_OWNER_GROUP } from '#schema/access.ts';
 import { importManifest, startWorld, withoutPods, type World as TestWorld } from '#test/support/world.ts';
 import { startBenchAgent } from './agent.ts';
 import { DIRECT_ACCOUNT, fillCluster } from './objects.ts';
-import { startRemotedialer } from './peers.ts';
+import { startKonnectivity, startRemotedialer } from './peers.ts';
 import { type Hop, UNBOUNDED, type Way, type World, type WorldContext } from './world.ts';
 
 /** A run is done long before. */
@@ -50,6 +50,7 @@ export async function startApiWorld(context: WorldContext): Promise<World> {
       outrider: await throughOutrider(context, world, registrationToken, file),
     }),
     ...(paths.includes('remotedialer') && { remotedialer: await startRemotedialer(context, upstream, straight) }),
+    ...(paths.includes('konnectivity') && { konnectivity: await startKonnectivity(context, upstream, straight) }),
   };
   return { name: 'api', ways };
 }

@@ -7,7 +7,7 @@ import { firstAdministrator } from '#test/support/people.ts';
 import { importManifest } from '#test/support/world.ts';
 import { Program } from '../run/program.ts';
 import { startBenchAgent } from './agent.ts';
-import { hopOf, startRemotedialer } from './peers.ts';
+import { hopOf, startKonnectivity, startRemotedialer } from './peers.ts';
 import { type Hop, UNBOUNDED, type Way, type World, type WorldContext } from './world.ts';
 
 const Ready = z.object({ address: z.string() });
@@ -38,6 +38,7 @@ export async function startBareWorld(context: WorldContext, name: 'bare' | 'wan'
     },
     ...(paths.includes('outrider') && { outrider: await startOutrider(context, upstream.url, hop) }),
     ...(paths.includes('remotedialer') && { remotedialer: await startRemotedialer(context, upstream, hop) }),
+    ...(paths.includes('konnectivity') && { konnectivity: await startKonnectivity(context, upstream, hop) }),
   };
   return { name, ways };
 }
