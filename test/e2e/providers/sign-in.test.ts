@@ -95,8 +95,10 @@ test('a person signs in with OpenID Connect through the pages of a real provider
   expect(page).toMatchObject({
     url: `${plane.url}/login`,
     status: 200,
-    text: expect.stringContaining('signed in as <b>ada'),
+    text: expect.stringContaining('signed in as <b><bdi>ada</bdi></b> (<bdi>Ada Lovelace</bdi>)'),
   });
+  // This plane has an authority of its own.
+  expect(page.text).toContain(`outrider login --server ${plane.url} --ca-file ca.crt`);
   const { token, user } = await signedIn(window);
   expect(user.username).toBe('ada');
   expect(await me(token)).toBe(200);

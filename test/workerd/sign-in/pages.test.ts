@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers';
 import { applyD1Migrations, reset } from 'cloudflare:test';
 import { beforeEach, expect, test } from 'vitest';
 import { PAGES } from '#workers/api/pages/pages.ts';
+import { checkConfig } from '#workers/env.ts';
 import { addCluster } from '#workers/store/clusters.ts';
 import { ask, cluster, member, nowSeconds, ORIGIN, outcome, person, tokenFor } from '../management/client.ts';
 import { personWithPassword, READS, sessionOf, submit, visit } from './browser.ts';
@@ -32,6 +33,14 @@ test('whoever is signed in sees their clusters and nobody else’s, and how to g
     expect(text).toContain(said);
   }
   expect(text).not.toContain(await name(theirs));
+});
+
+// Tried with `publicCa === ''`, which it never is: a file was named that nobody has.
+test('where the plane’s certificate is public, nobody is told of a file with its authority', async () => {
+  const { text } = await visit('GET /login', { cookie: (await sessionOf(await person())).cookie });
+  expect((await checkConfig(env)).publicCa).toBeNull();
+  expect(text).toContain(`<code>outrider login --server ${ORIGIN}\n`);
+  expect(text).not.toMatch(/ca-file|ca\.crt/);
 });
 
 test('whoever has no cluster is told what makes one theirs', async () => {

@@ -18,10 +18,10 @@ export async function signedInPage(deps: Deps, caller: KnownCaller): Promise<Res
     <p>You are signed in as <b>${named(username)}</b>${name === '' || name === username ? null : markup` (${named(name)})`}.</p>
     ${await clustersOf(deps, caller)}
     <h2>From a terminal</h2>
-    <pre><code>outrider login --server ${publicUrl}${publicCa === '' ? null : ' --ca-file ca.crt'}
+    <pre><code>outrider login --server ${publicUrl}${publicCa === null ? null : ' --ca-file ca.crt'}
 outrider clusters list
 outrider kubeconfig add --all --use</code></pre>
-    ${publicCa === '' ? null : markup`<p>ca.crt is the plane’s own certificate authority; whoever runs the plane has it.</p>`}
+    ${publicCa === null ? null : markup`<p>ca.crt is the plane’s own certificate authority; whoever runs the plane has it.</p>`}
     <p>A program that asks for a code: <a href="/device">sign a device in</a>.</p>
     <form method="post" action="/logout"><button>Sign out</button></form>`;
   return await page('Signed in', body);
