@@ -90,8 +90,10 @@ export class Cluster extends DurableObject<Env> {
 
   override async fetch(request: Request): Promise<Response> {
     const content = Content.of(request);
+    // Nothing to wait for, as with every GET.
+    if (content === null) return await this.#answer(request, null);
     const response = await this.#answer(request, content);
-    await content?.answered(response.status);
+    await content.answered(response.status);
     return response;
   }
 

@@ -137,3 +137,17 @@ test('no more answers than there is room for wait at once, and places become fre
   next.leave();
   await answered;
 });
+
+// Tried with a count that each gives back: no answer ever waited again.
+test('places of requests that were ended without a word become free again', async () => {
+  const clients = Array.from({ length: MAX_EARLY_ANSWERS }, () => new Client());
+  const answers = clients.map(async ({ content }) => await content.answered(413));
+  expect(await atOnce(new Client().content.answered(413))).toBe(true);
+  // Nothing of theirs runs: neither their timers nor what follows them.
+  vi.setSystemTime(Date.now() + EARLY_ANSWER_MS);
+  const next = new Client();
+  const answered = next.content.answered(413);
+  expect(await atOnce(answered)).toBe(false);
+  for (const client of [next, ...clients]) client.leave();
+  await Promise.all([answered, ...answers]);
+});

@@ -1,8 +1,18 @@
 import { MAX_DATA_BYTES } from '#schema/protocol/limits.ts';
 import { EARLY_ANSWER_BYTES, EARLY_ANSWER_MS, MAX_EARLY_ANSWERS } from '../limits.ts';
 
-/** Early answers of this isolate that wait now. */
-let waiting = 0;
+/**
+ * Early answers of this isolate that wait now, each until its time. No count: of a client that leaves the platform may end the invocation, and nothing of that runs any
+ * more, so that a place that is given back by whoever took it may be gone for as long as the isolate lives.
+ */
+const waiting = new Set<{ readonly until: number }>();
+
+/** Whether one more may wait. */
+function hasRoom(): boolean {
+  const now = Date.now();
+  for (const place of waiting) if (place.until <= now) waiting.delete(place);
+  return waiting.size < MAX_EARLY_ANSWERS;
+}
 
 /**
  * A request's content on its way from its client. Somebody may send it on; when the request is answered and nobody does, it is cancelled, by which the platform ends the client's
@@ -52,7 +62,7 @@ export class Content {
    * one half of an exchange that goes both ways at once, whose client waits for it before it goes on.
    */
   async answered(status: number): Promise<void> {
-    if (status >= 400 && !this.#ended && waiting < MAX_EARLY_ANSWERS) await this.#rest();
+    if (status >= 400 && !this.#ended && hasRoom()) await this.#rest();
     this.#answered = true;
     this.#cancelUnwanted();
   }
@@ -61,11 +71,12 @@ export class Content {
   async #rest(): Promise<void> {
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(late.resolve, EARLY_ANSWER_MS);
-    waiting++;
+    const place = { until: Date.now() + EARLY_ANSWER_MS };
+    waiting.add(place);
     try {
       await Promise.race([this.#discard(), late.promise]);
     } finally {
-      waiting--;
+      waiting.delete(place);
       clearTimeout(timer);
     }
   }
