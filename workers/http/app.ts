@@ -1,5 +1,4 @@
 import { Hono, type Context } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { endBrowserSignIn, startBrowserSignIn } from '#schema/api/providers/browser.ts';
 import { openApi } from '#schema/api/openapi.ts';
 import { refused as refusedEvent } from '#schema/audit/event.ts';
@@ -16,6 +15,7 @@ import { IMPORT_PREFIX, importManifest } from '../connect/import.ts';
 import { describeError, loggablePath, logRequest } from '../log.ts';
 import { OAuthError, oauthResponse } from '../oauth.ts';
 import { codeOf, problemResponse } from '../problem.ts';
+import { limitBody } from './body-limit.ts';
 import { audited, callEndpoint, callPage } from './call.ts';
 import { ENDPOINTS, ROUTES } from './routes.ts';
 
@@ -26,9 +26,6 @@ export interface Bindings {
 }
 
 type AppContext = Context<{ Bindings: Bindings }>;
-
-/** Nothing on the management API is larger; a login body of a megabyte is an attack (CVE-2024-58259). */
-const MAX_BODY_BYTES = 1024 * 1024;
 
 /**
  * Answers are for programs: nothing is cached, guessed at, framed or rendered. No Strict-Transport-Security: on one machine, `localhost` with a CA of one's own would
@@ -76,14 +73,7 @@ export function createApp(): Hono<{ Bindings: Bindings }> {
     }
     await next();
   });
-  app.use(
-    bodyLimit({
-      maxSize: MAX_BODY_BYTES,
-      onError: () => {
-        throw new OutriderError('too_large', `a body may have ${MAX_BODY_BYTES} bytes at most`);
-      },
-    }),
-  );
+  app.use(limitBody);
   app.onError(async (error, context) => {
     if (error instanceof OAuthError) return oauthResponse(error);
     return await refused(error, context);
