@@ -4,7 +4,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { AccessSnapshot, Person, Principal } from '#schema/access.ts';
 import { CLOSE_CODE_BASE, ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { newClusterId } from '#workers/cluster/stub.ts';
-import { replaceGroups, setGroupRole } from '#workers/store/rights/groups.ts';
+import { setGroupRole } from '#workers/store/rights/groups.ts';
+import { saysGroups } from '../support/word.ts';
 import { setMember } from '#workers/store/rights/members.ts';
 import { ORIGIN, type ScriptedAgent } from '../support/agent.ts';
 import { addPerson, makeWorld, withoutDatabase, World } from '../support/world.ts';
@@ -87,7 +88,7 @@ test('who has just been given a role by a group is let in at their first call, w
   // Past the dispatcher: nobody tells the object.
   const commit = async (statements: D1PreparedStatement[]) => await env.DB.batch(statements);
   await setGroupRole(env.DB, commit, { clusterId: world.id, group, role: 'member', now: 0 });
-  await commit(replaceGroups(env.DB, { userId: user, source: 'github', groups: [group], now: 0 }));
+  await commit(saysGroups(env.DB, { userId: user, source: 'github', groups: [group], now: 0 }));
   const counter = await env.DB.prepare('SELECT value FROM access_counter').first<number>('value');
   const token = await world.tokenFor({ user, accessVersion: counter ?? 0 });
   await withoutDatabase(async () => {

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers';
 import { applyD1Migrations, reset } from 'cloudflare:test';
 import { beforeEach, expect, test } from 'vitest';
 import { buildSnapshot } from '#workers/access/snapshot.ts';
-import { replaceGroups } from '#workers/store/rights/groups.ts';
+import { saysGroups } from '../support/word.ts';
 import { ask, cluster, nowSeconds, outcome, person, tokenFor } from './client.ts';
 
 // Checked by taking out, one at a time: `refuseMoreThanOwn` in each handler, `refuseAbove`, the touch of every cluster, the group half of the view, the guard of the roles that every plane has and of
@@ -72,9 +72,7 @@ test('administrators by a group are owners of every cluster, and their clusters 
   const id = await cluster();
   const version = async () =>
     await env.DB.prepare('SELECT access_version FROM clusters WHERE id = ?1').bind(id).first('access_version');
-  await env.DB.batch(
-    replaceGroups(env.DB, { userId: ada, source: 'activedirectory', groups: [OPS], now: nowSeconds() }),
-  );
+  await env.DB.batch(saysGroups(env.DB, { userId: ada, source: 'activedirectory', groups: [OPS], now: nowSeconds() }));
   const token = await tokenFor(ada);
   expect(outcome(await ask('GET /v1/global-role-bindings', { token }))).toBe('forbidden');
   const binding = (await bind('administrator', { group: OPS })).json;
@@ -239,7 +237,7 @@ test.each(['user', 'group'])(
   async (by) => {
     const id = await cluster();
     await env.DB.batch(
-      replaceGroups(env.DB, { userId: ada, source: 'activedirectory', groups: [OPS], now: nowSeconds() }),
+      saysGroups(env.DB, { userId: ada, source: 'activedirectory', groups: [OPS], now: nowSeconds() }),
     );
     const binding = (await bind('administrator', by === 'user' ? { user: ada } : { group: OPS })).json;
     const made = await ask(`POST /v1/clusters/${id}/registration-tokens`, {

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers';
 import { applyD1Migrations, reset } from 'cloudflare:test';
 import { beforeEach, expect, test } from 'vitest';
 import { buildSnapshot } from '#workers/access/snapshot.ts';
-import { replaceGroups } from '#workers/store/rights/groups.ts';
+import { saysGroups } from '../support/word.ts';
 import { ask, cluster, nowSeconds, outcome, person, tokenFor } from './client.ts';
 
 // Checked by taking out, one at a time: the touch before memberships are replaced, the strongest of several roles in the view, the groups of the snapshot, and the revocation of a cluster's
@@ -27,7 +27,7 @@ beforeEach(async () => {
 const give = async (group: string, role: string, by = token) =>
   await ask(`PUT /v1/clusters/${id}/groups`, { token: by, body: { group, role } });
 const join = async (user: string, source: string, groups: readonly string[]): Promise<void> => {
-  await env.DB.batch(replaceGroups(env.DB, { userId: user, source, groups, now: nowSeconds() }));
+  await env.DB.batch(saysGroups(env.DB, { userId: user, source, groups, now: nowSeconds() }));
 };
 const groupsOf = async (user: string): Promise<readonly string[] | undefined> =>
   (await buildSnapshot(env.DB, id))?.people[user]?.groups;

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers';
 import { applyD1Migrations, reset } from 'cloudflare:test';
 import { beforeEach, expect, test } from 'vitest';
 import { buildSnapshot } from '#workers/access/snapshot.ts';
-import { replaceGroups } from '#workers/store/rights/groups.ts';
+import { saysGroups } from '../support/word.ts';
 import { ask, cluster, nowSeconds, outcome, person, tokenFor } from './client.ts';
 
 // Checked by taking out, one at a time: the refusal of stronger groups, the touch in each change of membership, the bound, and the removal of what was given to a group. Each time the test that
@@ -41,7 +41,7 @@ test('people join and leave, once each, and both sides say so', async () => {
   const both = [...members.json.items, ...rest.json.items].map((item: any) => item.user);
   expect(both).toEqual([ada, bob].toSorted());
   await env.DB.batch(
-    replaceGroups(env.DB, { userId: ada, source: 'github', groups: ['github_team://7'], now: nowSeconds() }),
+    saysGroups(env.DB, { userId: ada, source: 'github', groups: ['github_team://7'], now: nowSeconds() }),
   );
   expect((await ask(`GET /v1/users/${ada}/groups`, { token })).json.items).toEqual([
     { principal: 'github_team://7', source: 'github' },

@@ -48,7 +48,7 @@ test('a provider is shown as it was made, with what must be registered there, an
     metadata: {
       name: 'github',
       generation: 2,
-      resourceVersion: '3',
+      resourceVersion: expect.stringMatching(/^\d{13}$/),
       createdAt: expect.any(String),
       finalizers: [],
       deletedAt: null,

@@ -12,6 +12,7 @@ import {
   disableProvider,
   enableProvider,
   findProviderResource,
+  isNamedByRoles,
   listProviderResources,
   recordTest,
   removeProvider,
@@ -42,6 +43,12 @@ export const providerRoutes: Route[] = mount(
     async create({ name: id, spec }, deps, caller) {
       checkAccess(id, spec.access);
       await mayUse(deps, caller, spec.config);
+      if (!caller.facts.administrator && (await isNamedByRoles(deps.db, id))) {
+        throw new OutriderError(
+          'conflict',
+          `roles are given to groups of a provider ${id}, and whoever adds it says who is in them: let an administrator add it, or choose another name`,
+        );
+      }
       const form = await newConfig(deps.config, id, spec.config);
       return (await addProvider(deps, { id, spec, form })) ? id : null;
     },

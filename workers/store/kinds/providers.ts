@@ -103,7 +103,27 @@ export interface Form {
 
 const principalsIn = (access: Access): string => JSON.stringify(access.mode === 'anyone' ? [] : access.principals);
 
-/** Adds a provider, which is not enabled. False: the id is taken. */
+/** SQL: a group that the provider `?1` names, whatever its type calls groups. */
+const ITS_GROUP = `substr(group_principal, 1, instr(group_principal, '://') - 1) IN (?1 || '_group', ?1 || '_org', ?1 || '_team')`;
+
+/** Whether roles are given to groups of a provider that is, was or is yet to be: whoever adds one of that id says who is in them. */
+export async function isNamedByRoles(db: D1Database, id: string): Promise<boolean> {
+  const row = await first(
+    db
+      .prepare(
+        `SELECT EXISTS (SELECT 1 FROM cluster_groups WHERE ${ITS_GROUP})
+           OR EXISTS (SELECT 1 FROM global_role_bindings WHERE ${ITS_GROUP}) AS named`,
+      )
+      .bind(id),
+    z.object({ named: Flag }),
+  );
+  return row?.named === true;
+}
+
+/**
+ * Adds a provider, which is not enabled. Versions begin at the moment, in ms: another provider of the same id may have been there before, and what was decided on that is not done to this.
+ * False: the id is taken.
+ */
 export async function addProvider(
   { db, commit, now }: Writing,
   { id, spec, form }: { id: string; spec: Pick<Spec, 'displayName' | 'access' | 'unconfirmedHours'>; form: Form },
@@ -114,7 +134,7 @@ export async function addProvider(
         .prepare(
           `INSERT INTO providers (id, type, display_name, enabled, settings, secrets, access_mode, access_principals,
              unconfirmed_hours, resource_version, generation, created_at, enabled_changed_at)
-           VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6, ?7, ?8, 1, 1, ?9, ?9)`,
+           VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6, ?7, ?8, ?9 * 1000, 1, ?9, ?9)`,
         )
         .bind(
           id,
@@ -189,7 +209,7 @@ export async function updateProvider(
   });
 }
 
-/** The statements that follow one which may have taken a way in from people of a provider. */
+/** The statements that follow one which may have taken a way in from people of a provider, and with it what its groups gave them (the view `standing_groups`). */
 function shutOut({ db, now }: Writing, id: string): D1PreparedStatement[] {
   return [
     endTokensOfShutOut(db, { provider: id, now }),
@@ -220,7 +240,8 @@ export async function enableProvider(writing: Writing, before: Stored): Promise<
        WHERE id = ?1 AND resource_version = ?2 AND test_passed = 1 AND tested_generation = generation`,
     )
     .bind(before.id, before.resourceVersion, writing.now);
-  return await TABLE.write(writing, before, statement, { last: touch(writing.db, 'none') });
+  // What its groups give counts again.
+  return await TABLE.write(writing, before, statement, { last: touch(writing.db, 'every cluster') });
 }
 
 /** SQL: a provider that is seen is not needed for an administrator to sign in. */
@@ -243,7 +264,24 @@ export async function disableProvider(writing: Writing, before: Stored): Promise
   return await TABLE.write(writing, before, statement, { last: shutOut(writing, before.id) });
 }
 
-/** Begins the deletion of a provider, through which nobody can sign in any more; as {@link disableProvider}. */
+/** SQL: the provider is being removed, or has just been marked for it. */
+const ENDING = '(deleted_at IS NOT NULL OR resource_version = 0)';
+
+/**
+ * What is left of a provider when its end has begun: its groups have no members and no roles any more. Otherwise whoever adds another of that id, which takes less than to give those roles, would say who has them.
+ */
+const endGroups = (db: D1Database, id: string): D1PreparedStatement[] =>
+  [
+    ['user_groups', 'source = ?1'],
+    ['cluster_groups', ITS_GROUP],
+    ['global_role_bindings', ITS_GROUP],
+  ].map(([table, which]) =>
+    db
+      .prepare(`DELETE FROM ${table} WHERE ${which} AND EXISTS (SELECT 1 FROM providers WHERE id = ?1 AND ${ENDING})`)
+      .bind(id),
+  );
+
+/** Begins the deletion of a provider, through which nobody can sign in any more, with the roles of its groups; as {@link disableProvider}. */
 export async function retireProvider(writing: Writing, before: Stored): Promise<Outcome> {
   const statement = writing.db
     .prepare(
@@ -252,24 +290,23 @@ export async function retireProvider(writing: Writing, before: Stored): Promise<
        WHERE ${NOT_NEEDED}`,
     )
     .bind(before.id, before.resourceVersion, writing.now);
-  return await TABLE.write(writing, before, statement, { last: shutOut(writing, before.id) });
+  return await TABLE.write(writing, before, statement, {
+    last: [...endGroups(writing.db, before.id), ...shutOut(writing, before.id)],
+  });
 }
 
-/** Removes a provider with its principals, and the groups that it named; as {@link disableProvider}. */
+/** Removes a provider with its principals, its groups and their roles; as {@link disableProvider}. */
 export async function removeProvider(writing: Writing, before: Stored): Promise<Outcome> {
   const { db } = writing;
   // Tokens end while it can still be told whose way in this was; a version that no provider has says that it may go.
   const mark = db
     .prepare(`UPDATE providers SET enabled = 0, resource_version = 0 WHERE ${NOT_NEEDED}`)
     .bind(before.id, before.resourceVersion);
-  const marked = 'id = ?1 AND resource_version = 0';
   return await TABLE.write(writing, before, mark, {
     last: [
+      ...endGroups(db, before.id),
       ...shutOut(writing, before.id),
-      db
-        .prepare(`DELETE FROM user_groups WHERE source = ?1 AND EXISTS (SELECT 1 FROM providers WHERE ${marked})`)
-        .bind(before.id),
-      db.prepare(`DELETE FROM providers WHERE ${marked}`).bind(before.id),
+      db.prepare('DELETE FROM providers WHERE id = ?1 AND resource_version = 0').bind(before.id),
     ],
   });
 }

@@ -55,7 +55,8 @@ export async function removeGroupRole(
 /**
  * The statements that make `groups` all that `source` says of a person. Whoever they leave is told by the first touch, whoever they join by the second; they belong into one
  * commit. Principals are given as JSON, since a person may be in more groups than a statement takes parameters. `claim`: only while the person's principal there is claimed by it
- * (`store/providers/principals.ts`), so that a late answer does not undo a newer one; null: in any case.
+ * (`store/providers/principals.ts`), so that a late answer does not undo a newer one; null: while they have a principal at that provider, which is enabled: both may have been taken
+ * away since they began to sign in.
  */
 export function replaceGroups(
   db: D1Database,
@@ -67,8 +68,8 @@ export function replaceGroups(
     claim = null,
   }: { userId: string; source: string; groups: readonly string[]; now: number; claim?: number | null },
 ): D1PreparedStatement[] {
-  const stands = `(?4 IS NULL OR EXISTS (
-    SELECT 1 FROM user_principals WHERE user_id = ?1 AND provider = ?2 AND refresh_at = ?4))`;
+  const stands = `EXISTS (SELECT 1 FROM user_principals JOIN providers ON providers.id = provider
+    WHERE user_id = ?1 AND provider = ?2 AND enabled = 1 AND (?4 IS NULL OR refresh_at = ?4))`;
   const given = JSON.stringify(groups);
   return [
     ...touch(db, { user: userId }),

@@ -42,7 +42,7 @@ export async function readSnapshotRows(db: D1Database, clusterId: string, now: n
     db
       .prepare(
         `SELECT u.user_id, u.group_principal
-         FROM cluster_groups AS g JOIN user_groups AS u ON u.group_principal = g.group_principal
+         FROM cluster_groups AS g JOIN standing_groups AS u ON u.group_principal = g.group_principal
          WHERE g.cluster_id = ?1 ORDER BY u.user_id, u.group_principal`,
       )
       .bind(clusterId),

@@ -22,7 +22,15 @@ export class World {
   /** An empty database, both providers made and enabled. */
   static async make(): Promise<World> {
     // Not a reset of all storage, which would cut off what the objects of the last test are at.
-    const tables = ['providers', 'users', 'user_groups', 'finished_flows', 'clusters', 'registration_tokens'];
+    const tables = [
+      'providers',
+      'users',
+      'user_groups',
+      'finished_flows',
+      'clusters',
+      'registration_tokens',
+      'global_role_bindings',
+    ];
     await env.DB.batch(tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)));
     const gitHub = new GitHub({
       clientId: 'Iv1.outrider',
