@@ -175,6 +175,21 @@ test('a session that has rested too long is on no list any more', async () => {
   expect(json.items.map(({ id }: { id: string }) => id)).toEqual([fresh.id]);
 });
 
+// Tried with the lists' condition on rest in front of it, too: 404.
+test.each(['its person', 'an administrator'])(
+  'a session that is on no list any more is found and taken back by its id, by %s',
+  async (by) => {
+    const user = await person();
+    const token = by === 'its person' ? await tokenFor(user) : await administrator();
+    const { id } = await sessionOf(user, { rests: 7501 });
+    // Its token was issued anew, and the use that led to that was not recorded.
+    const used = await tokenFor(user, { token: id });
+    expect((await ask(`GET /v1/tokens/${id}`, { token })).json.id).toBe(id);
+    expect(outcome(await ask(`DELETE /v1/tokens/${id}`, { token }))).toBe(204);
+    expect(outcome(await ask('GET /v1/me', { token: used }))).toBe('unauthenticated');
+  },
+);
+
 test('a bearer token never comes back as a cookie', async () => {
   const { token } = await sessionOf(await person(), { rests: 400 });
   expect((await ask('GET /v1/me', { token })).headers.get('set-cookie')).toBeNull();

@@ -56,27 +56,28 @@ const SOURCE = {
   } satisfies Record<keyof (typeof TokenKind)['listing']['fields'], string>,
 } satisfies ListSource<typeof Row>;
 
-/**
- * A token that is good, of a person (null: of anybody), at a moment given three times. A browser's session is left out once it has rested too long for certain: its use is recorded, and its
- * token issued anew, once in {@link USE_RECORDED_SECONDS}.
- */
+/** A token that is neither taken back nor too old, of a person (null: of anybody). */
 const good = (userId: string | null, now: number): { condition: string; values: (string | number)[] } => ({
   condition: `${userId === null ? '' : 'user_id = ? AND '}revoked_at IS NULL AND expires_at > ?
-    AND created_at >= (SELECT not_before FROM users WHERE users.id = tokens.user_id)
-    AND (idle_seconds IS NULL OR coalesce(last_used_at, created_at) + idle_seconds + ${USE_RECORDED_SECONDS} > ?)`,
-  values: [...(userId === null ? [] : [userId]), now, now],
+    AND created_at >= (SELECT not_before FROM users WHERE users.id = tokens.user_id)`,
+  values: [...(userId === null ? [] : [userId]), now],
 });
 
-/** A page of the tokens of a person that are good now. */
+/** A browser's session that has not rested too long, as far as its uses are known: they are recorded, and its token issued anew, once in {@link USE_RECORDED_SECONDS}. */
+const AT_WORK = `(idle_seconds IS NULL OR coalesce(last_used_at, created_at) + idle_seconds + ${USE_RECORDED_SECONDS} > ?)`;
+
+/** A page of the tokens of a person that are good now, without sessions that have rested too long. */
 export async function listTokens(
   db: D1Database,
   { userId, now }: { userId: string; now: number },
   request: ListRequest,
 ): Promise<Page<StoredToken>> {
-  return await listPage(db, { ...SOURCE, where: good(userId, now) }, request);
+  const { condition, values } = good(userId, now);
+  const where = { condition: `${condition} AND ${AT_WORK}`, values: [...values, now] };
+  return await listPage(db, { ...SOURCE, where }, request);
 }
 
-/** A token that is good now. @param userId whose; null: anybody's */
+/** A token that is good now; also a session that is on no list any more, which might still be one to take back. @param userId whose; null: anybody's */
 export async function readToken(
   db: D1Database,
   id: string,
