@@ -6,7 +6,7 @@ export interface Position {
   readonly id: string;
 }
 
-/** A few filters and a name, each as long as it may be. */
+/** A few filters, a name and an id, each as long as those of any list may be. */
 export const MAX_CONTINUE_LENGTH = 4096;
 
 /** What is in a token; the first element is the version of this format. */
@@ -14,7 +14,8 @@ const Token = z.tuple([
   z.literal(1),
   z.string().max(MAX_CONTINUE_LENGTH),
   z.union([z.string().max(512), z.number().refine(Number.isSafeInteger)]),
-  z.string().min(1).max(64),
+  // The longest are principals.
+  z.string().min(1).max(512),
 ]);
 
 /**

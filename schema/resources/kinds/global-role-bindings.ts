@@ -31,7 +31,7 @@ export const GlobalRoleBindingKind = kind({
     fields: {
       role: { filter: textFilter },
       user: { filter: textFilter },
-      group: { filter: textFilter },
+      group: { filter: GroupPrincipal },
       createdAt: { sort: 'number' },
     },
     order: 'createdAt',
