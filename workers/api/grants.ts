@@ -1,7 +1,8 @@
 import { OutriderError } from '#schema/errors.ts';
 import { ADMINISTRATOR_ROLE, type Permission } from '#schema/roles.ts';
-import { findCaller } from '../store/rights/callers.ts';
-import { groupGives } from '../store/rights/group-gives.ts';
+import { groupGives, rolesGive } from '../store/rights/group-gives.ts';
+import { strongerSomewhere } from '../store/rights/stronger.ts';
+import { findUser } from '../store/users.ts';
 import type { KnownCaller } from './handler.ts';
 
 /**
@@ -28,10 +29,26 @@ export function refuseMoreThanOwn(
  */
 export async function refuseAbove(db: D1Database, caller: KnownCaller, user: string): Promise<void> {
   if (caller.facts.administrator || caller.principal.user === user) return;
-  const theirs = await findCaller(db, { user, token: '', cluster: null });
-  if (theirs === null) return;
-  if (theirs.administrator) throw new OutriderError('forbidden', 'only administrators may change an administrator');
-  refuseMoreThanOwn(caller, [...theirs.permissions]);
+  const [account, theirs] = [await findUser(db, user), await rolesGive(db, user)];
+  if (account === null) return;
+  if (account.administrator || theirs.administrator)
+    throw new OutriderError('forbidden', 'only administrators may change an administrator');
+  refuseMoreThanOwn(caller, theirs.permissions);
+}
+
+/**
+ * Whoever may manage people may give nobody access, by a password or by letting them in again, to an account that does more in some cluster than their own: they could come in as it. To take
+ * access away stays theirs, since otherwise they could keep out hardly anybody. Asked before the write and not in it: a role that is given in between comes to the same as one that is given after it.
+ * @throws OutriderError forbidden
+ */
+export async function refuseStrongerInCluster(db: D1Database, caller: KnownCaller, user: string): Promise<void> {
+  if (caller.facts.administrator) return;
+  if (await strongerSomewhere(db, { user, than: caller.principal.user })) {
+    throw new OutriderError(
+      'forbidden',
+      'they have a role in a cluster where yours is weaker, or where you have none; an administrator may do this',
+    );
+  }
 }
 
 /**

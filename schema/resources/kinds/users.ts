@@ -53,7 +53,7 @@ export const UserKind = kind({
     patch: {
       ...managers,
       summary:
-        'Let a person in or keep them out, whose tokens then stop working within seconds; make them an administrator or take that',
+        'Let a person in or keep them out, whose tokens then stop working within seconds; make them an administrator or take that. Only an administrator lets in somebody with a stronger role in a cluster than their own',
     },
     delete: { ...managers, summary: 'Remove a person with their roles, groups and tokens' },
   },
@@ -61,7 +61,8 @@ export const UserKind = kind({
     'reset-password': {
       ...managers,
       operation: 'resetUserPassword',
-      summary: 'Give a person a one-time password in place of their own; ends every session and token of theirs',
+      summary:
+        'Give a person a one-time password in place of their own; ends every session and token of theirs. Only an administrator gives one to somebody with a stronger role in a cluster than their own',
       body: z.strictObject({ password: NewPassword }),
     },
   },

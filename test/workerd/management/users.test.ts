@@ -2,7 +2,9 @@ import { env } from 'cloudflare:workers';
 import { applyD1Migrations, reset } from 'cloudflare:test';
 import { beforeEach, expect, test } from 'vitest';
 import { buildSnapshot } from '#workers/access/snapshot.ts';
-import { ask, cluster, nowSeconds, outcome, person, tokenFor } from './client.ts';
+import { NO_PASSWORD } from '#workers/store/users.ts';
+import { saysGroups } from '../support/word.ts';
+import { ask, cluster, member, nowSeconds, outcome, person, tokenFor } from './client.ts';
 
 // Checked by taking out, one at a time: the throttle of a change of password, the end of tokens in a reset, the guard of people who may do more, the refusal to oneself, and the condition on the last administrator. Each
 // time the test that names it failed.
@@ -129,6 +131,79 @@ test('attack: who manages people makes no administrator, and changes nobody who 
   const bob = await person();
   expect(outcome(await patch(bob, { administrator: true }, theirs))).toBe('forbidden');
   expect(outcome(await patch(bob, { enabled: false }, theirs))).toBe(200);
+});
+
+/** Somebody who manages people, and their token. */
+async function manager(): Promise<{ id: string; theirs: string }> {
+  const id = await person();
+  await ask('POST /v1/global-role-bindings', { token, body: { spec: { role: 'users-manage', user: id } } });
+  return { id, theirs: await tokenFor(id) };
+}
+
+// Tried without `refuseStrongerInCluster` in the action, and without it in the guard: each time the first two of the next three failed. Without groups, the second; without what the caller has, or with it taken from any cluster, the third.
+test.each(['owner', 'member', 'read-only'] as const)(
+  'attack: who manages people takes over nobody who has a role in a cluster, here %s, and can still keep them out',
+  async (role) => {
+    const [prod, { id: ada, session }, { theirs }] = [await cluster(), await signedIn(), await manager()];
+    await member(prod, ada, role);
+    const refused = await giveNew(ada, 'some password 1', theirs);
+    expect([outcome(refused), refused.json.detail]).toEqual([
+      'forbidden',
+      'they have a role in a cluster where yours is weaker, or where you have none; an administrator may do this',
+    ]);
+    expect(outcome(await ask('GET /v1/me', { token: session }))).toBe(200);
+    expect(outcome(await signIn({ username: 'ada', password: PASSWORD }))).toBe(200);
+    expect(outcome(await ask(`DELETE /v1/users/${ada}/tokens`, { token: theirs }))).toBe(204);
+    expect(outcome(await patch(ada, { enabled: false }, theirs))).toBe(200);
+    expect(outcome(await patch(ada, { enabled: true }, theirs))).toBe('forbidden');
+    expect(outcome(await signIn({ username: 'ada', password: PASSWORD }))).toBe('invalid_credentials');
+    expect(outcome(await patch(ada, { enabled: true }))).toBe(200);
+    expect(outcome(await giveNew(ada))).toBe(200);
+    expect(outcome(await ask(`DELETE /v1/users/${ada}`, { token: theirs }))).toBe(204);
+  },
+);
+
+test('attack: who manages people gives no password to somebody who came by a provider, and has a role by a group there', async () => {
+  const [prod, ada, { theirs }] = [await cluster(), await person(), await manager()];
+  await env.DB.prepare('UPDATE users SET password_hash = ?2 WHERE id = ?1').bind(ada, NO_PASSWORD).run();
+  const group = 'github_team://42';
+  await env.DB.batch(saysGroups(env.DB, { userId: ada, source: 'github', groups: [group], now: nowSeconds() }));
+  await ask(`PUT /v1/clusters/${prod}/groups`, { token, body: { group, role: 'owner' } });
+  expect(outcome(await giveNew(ada, 'some password 1', theirs))).toBe('forbidden');
+  await patch(ada, { enabled: false });
+  expect(outcome(await patch(ada, { enabled: true }, theirs))).toBe('forbidden');
+});
+
+// Tried with the groups of enabled providers alone, once for clusters and once for global roles: each time the row that names it failed.
+test.each(['a cluster', 'global roles'])(
+  'attack: who manages people takes over nobody while the provider is disabled by whose group they have more, in %s',
+  async (where) => {
+    const [prod, ada, { theirs }] = [await cluster(), await person(), await manager()];
+    const group = 'github_team://42';
+    await env.DB.batch(saysGroups(env.DB, { userId: ada, source: 'github', groups: [group], now: nowSeconds() }));
+    if (where === 'a cluster') await ask(`PUT /v1/clusters/${prod}/groups`, { token, body: { group, role: 'owner' } });
+    else await ask('POST /v1/global-role-bindings', { token, body: { spec: { role: 'administrator', group } } });
+    await env.DB.prepare('UPDATE providers SET enabled = 0').run();
+    expect(outcome(await giveNew(ada, 'some password 1', theirs))).toBe('forbidden');
+  },
+);
+
+test('who manages people gives a password to those who have no more than they have, cluster by cluster', async () => {
+  const [prod, lab, ada, { id, theirs }] = [await cluster(), await cluster(), await person(), await manager()];
+  await member(prod, ada, 'member');
+  await member(lab, id, 'owner');
+  const give = async () => outcome(await giveNew(ada, 'some password 1', theirs));
+  expect(await give()).toBe('forbidden');
+  await member(prod, id, 'read-only');
+  expect(await give()).toBe('forbidden');
+  await member(prod, id, 'member');
+  expect(await give()).toBe(200);
+  await patch(ada, { enabled: false });
+  expect(outcome(await patch(ada, { enabled: true }, theirs))).toBe(200);
+  await member(prod, id, 'owner');
+  expect(await give()).toBe(200);
+  await member(lab, ada, 'owner');
+  expect(await give()).toBe(200);
 });
 
 test('a one-time password from an administrator ends every token, and has to be changed', async () => {

@@ -2,7 +2,7 @@ import { OutriderError } from '#schema/errors.ts';
 import { newUserId } from '#schema/ids.ts';
 import { UserKind } from '#schema/resources/kinds/users.ts';
 import { ADMINISTRATOR_ROLE } from '#schema/roles.ts';
-import { refuseAbove, refuseMoreThanOwn } from '../../api/grants.ts';
+import { refuseAbove, refuseMoreThanOwn, refuseStrongerInCluster } from '../../api/grants.ts';
 import { checkNewPassword } from '../../api/account/password.ts';
 import type { Route } from '../../api/route.ts';
 import { hashPassword } from '../../authn/password.ts';
@@ -20,6 +20,7 @@ export const userRoutes: Route[] = mount(
       if (change !== null && change.spec.administrator !== spec.administrator) {
         refuseMoreThanOwn(caller, [], ADMINISTRATOR_ROLE);
       }
+      if (change !== null && change.spec.enabled && !spec.enabled) await refuseStrongerInCluster(db, caller, id);
     },
     async create({ name, spec }, { db, commit, now }, caller) {
       if (spec.administrator) refuseMoreThanOwn(caller, [], ADMINISTRATOR_ROLE);
@@ -42,6 +43,7 @@ export const userRoutes: Route[] = mount(
         if (id === caller.principal.user) {
           throw new OutriderError('forbidden', 'change your own password with the old one: PATCH /v1/me/password');
         }
+        await refuseStrongerInCluster(deps.db, caller, id);
         await checkNewPassword('password', password, name);
         return await resetUserPassword(deps, { id, passwordHash: hashPassword(password), seen });
       },
