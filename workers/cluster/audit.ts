@@ -50,15 +50,20 @@ export class AuditBuffer {
     this.#deps = deps;
   }
 
-  /** Runs a call whose event is stored before it, and completed by its answer. Where no agent has ever been nothing is stored, and nothing is sent. */
+  /**
+   * Runs a call whose event is stored before it, and completed by its answer. Where no agent has ever been nothing is stored, and nothing is sent.
+   * @param stored is called once the event is stored
+   */
   async around(
     event: AuditEvent,
     run: () => Promise<Response>,
     statusOf: (error: unknown) => number,
+    stored: () => void = () => undefined,
   ): Promise<Response> {
     if (!this.#kept.exists) return await run();
     this.#makeRoom();
     const id = this.#kept.addAudit(event, this.#deps.now());
+    stored();
     this.#arm();
     const answered = (code: number): void => {
       const at = this.#deps.now();

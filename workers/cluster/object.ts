@@ -14,7 +14,7 @@ import { readConfig } from '../env.ts';
 import { buildSnapshot } from '../access/snapshot.ts';
 import { describeError, log } from '../log.ts';
 import { codeOf, problemResponse } from '../problem.ts';
-import { statusOfError } from '../status.ts';
+import { CODE_HEADER, statusOfError, TOLD_HEADER } from '../status.ts';
 import { landEvents } from '../store/audit.ts';
 import { recordConnection } from '../store/clusters.ts';
 import { Access } from './access.ts';
@@ -99,6 +99,7 @@ export class Cluster extends DurableObject<Env> {
 
   async #answer(request: Request, content: Content | null): Promise<Response> {
     const requestId = request.headers.get(REQUEST_ID_HEADER) ?? '';
+    const facts: Facts = { requestId, told: false };
     const dial = isDial(request.url);
     try {
       if (dial) {
@@ -110,15 +111,13 @@ export class Cluster extends DurableObject<Env> {
         return this.#sockets.accept(agent);
       }
       const principal = readCaller(request.headers);
-      return await this.#counted(
-        request,
-        principal,
-        async () => await this.#proxy(request, content, principal, requestId),
+      return await this.#counted(request, principal, async () =>
+        marked(await this.#proxy(request, content, principal, facts), facts),
       );
     } catch (error) {
       if (!(error instanceof OutriderError)) log('error', 'request failed', { requestId, error: describeError(error) });
       // Agents read problems (RFC 9457), kubectl reads a Status.
-      return dial ? problemResponse(error, requestId) : statusOfError(error, requestId);
+      return dial ? problemResponse(error, requestId) : marked(statusOfError(error, requestId), facts);
     }
   }
 
@@ -252,16 +251,17 @@ export class Cluster extends DurableObject<Env> {
     }
   }
 
-  async #proxy(request: Request, content: Content | null, principal: Principal, requestId: string): Promise<Response> {
+  async #proxy(request: Request, content: Content | null, principal: Principal, facts: Facts): Promise<Response> {
+    const { requestId } = facts;
     const { method, headers, signal } = request;
     const { cluster, target } = proxyUrl(request.url);
     this.#isFor(cluster);
     const upgrade = headers.get('upgrade')?.toLowerCase() === 'websocket';
-    const facts = { method, target, upgrade };
-    const audited = mayChange(facts) && (await readConfig(this.env)).audit.level !== 'None';
-    const identity = await this.#access.authorize(principal, facts);
+    const asked = { method, target, upgrade };
+    const audited = mayChange(asked) && (await readConfig(this.env)).audit.level !== 'None';
+    const identity = await this.#access.authorize(principal, asked);
     const head = requestHead({ method, target, fields: requestFields(headers, identity) });
-    const live = this.#live.begin({ principal, facts, identity });
+    const live = this.#live.begin({ principal, facts: asked, identity });
     const outbound = { method, head, content, signal, requestId, live };
     const serve = async (): Promise<Response> => {
       if (!upgrade) return await serveHttp(this.#sockets.pool, outbound);
@@ -276,7 +276,8 @@ export class Cluster extends DurableObject<Env> {
       userAgent: headers.get('user-agent'),
       sentAuditId: headers.get(AUDIT_ID_HEADER),
     });
-    return await this.#audit.around(event, serve, (error) => errorRow(codeOf(error)).status);
+    const statusOf = (error: unknown): number => errorRow(codeOf(error)).status;
+    return await this.#audit.around(event, serve, statusOf, () => (facts.told = true));
   }
 
   async #landAudit(events: readonly AuditEvent[]): Promise<void> {
@@ -285,6 +286,19 @@ export class Cluster extends DurableObject<Env> {
     // After the events are there: what is asked of it may fail, and is asked again with the next.
     if (look) this.ctx.waitUntil(lookAfterAudit(this.env));
   }
+}
+
+/** What is known of a request besides what it says itself. */
+interface Facts {
+  readonly requestId: string;
+  /** Its event is stored here. */
+  told: boolean;
+}
+
+/** Tells the Worker, where the answer is the plane's own, that the call's event is stored here: it must not write another. */
+function marked(response: Response, { told }: Facts): Response {
+  if (told && response.status >= 400 && response.headers.has(CODE_HEADER)) response.headers.set(TOLD_HEADER, '1');
+  return response;
 }
 
 /** @throws OutriderError for a request that the tunnel cannot carry */

@@ -13,7 +13,7 @@ import { clusterObject } from '../cluster/stub.ts';
 import { parseProxyUrl, proxyUrl } from '../cluster/request/target.ts';
 import type { Config } from '../env.ts';
 import { beginLine, type BegunLine, describeError, endLine, log, loggablePath } from '../log.ts';
-import { CODE_HEADER, statusOfError } from '../status.ts';
+import { CODE_HEADER, statusOfError, TOLD_HEADER } from '../status.ts';
 import { type HeaderList, scrubbed } from './headers.ts';
 import { answerSpdy, isSpdySession } from './spdy.ts';
 import { amongStrangers } from './strangers.ts';
@@ -53,7 +53,7 @@ export async function proxyRequest(
   }
   noteRefusal(request, known, response, started);
   logProxied(known.line ?? lineOf(request, known), response, Date.now() - started, failure);
-  return response;
+  return unmarked(response);
 }
 
 /** What is known of a request besides what it says itself. */
@@ -104,7 +104,10 @@ function logProxied(line: BegunLine, response: Response, milliseconds: number, f
 
 const isWebSocket = (request: Request): boolean => request.headers.get('upgrade')?.toLowerCase() === 'websocket';
 
-/** Answers of 401, 403 and 429 that are the plane's own: what the cluster refuses, it was asked, and that is an event of its object's. */
+/**
+ * Answers of 401, 403 and 429 that are the plane's own, and that were given before the call could be sent: what the cluster refuses, or what is refused while the cluster is at work, is an event of its object's. A second
+ * one under the same id would keep that one out.
+ */
 const REFUSED: ReadonlySet<number> = new Set([401, 403, 429]);
 
 /** @param at when it was received, epoch ms */
@@ -113,7 +116,7 @@ function noteRefusal(request: Request, known: Known, response: Response, at: num
   if (!REFUSED.has(status)) return;
   const code = response.headers.get(CODE_HEADER);
   const parsed = parseProxyUrl(request.url);
-  if (code === null || parsed === null) return;
+  if (code === null || parsed === null || response.headers.has(TOLD_HEADER)) return;
   const { method } = request;
   const { cluster, target } = parsed;
   if (!ClusterId.safeParse(cluster).success || !mayChange({ method, target, upgrade: isWebSocket(request) })) return;
@@ -126,6 +129,14 @@ function noteRefusal(request: Request, known: Known, response: Response, at: num
     sentAuditId: request.headers.get(AUDIT_ID_HEADER),
   });
   known.refused(refused(event, code, status, Date.now()));
+}
+
+/** Without what the object says to the Worker alone. */
+function unmarked(response: Response): Response {
+  if (response.status < 400 || !response.headers.has(TOLD_HEADER)) return response;
+  const clean = new Response(response.body, response);
+  clean.headers.delete(TOLD_HEADER);
+  return clean;
 }
 
 async function proxy(request: Request, env: Env, config: Config, known: Known): Promise<Response> {

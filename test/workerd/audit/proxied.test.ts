@@ -167,6 +167,34 @@ test('what the cluster refuses it was asked, and is an event of the object’s a
   expect(told(await landed(world.id))).toEqual([[id, 'ResponseComplete', 403]]);
 });
 
+// Taken out: the object’s mark, and its removal in the Worker. Each time it failed; without the mark: the refusal stood in the place of the call.
+test('attack: a call that was sent, and whose caller lost their access meanwhile, is no refusal', async () => {
+  const asked = world.fetch(PODS, { method: 'POST', body: '{}' });
+  const stream = await agent.next();
+  const stub = await world.stub();
+  await stub.putSnapshot({
+    version: 1_000_000,
+    cluster: { id: world.id, name: 'prod', agentGeneration: 1 },
+    people: {},
+    revokedTokens: {},
+  });
+  const answer = await asked;
+  expect([answer.status, answer.headers.get('outrider-code')]).toEqual([403, 'no_access']);
+  // It is between the object and the Worker.
+  expect(answer.headers.get('outrider-told')).toBeNull();
+  expect(answer.headers.get('x-request-id')).toBe(stream.field('audit-id'));
+  // The next refusal is written after what the first one would have left.
+  const next = await world.fetch(PODS, { method: 'DELETE', token: 'hunter2' });
+  await expect.poll(async () => await landed(world.id)).toHaveLength(1);
+  await vi.waitFor(async () => expect(await waiting()).toMatchObject([{ open: 0, code: 403 }]));
+  await rings();
+  const events = await landed(world.id);
+  expect(events.map(({ auditID, annotations }) => [auditID, annotations['outrider.dev/refused']])).toEqual([
+    [stream.field('audit-id'), undefined],
+    [next.headers.get('x-request-id'), 'unauthenticated'],
+  ]);
+});
+
 test('a call that the tunnel loses is completed by the refusal', async () => {
   const asked = world.fetch(PODS, { method: 'DELETE' });
   await agent.next();

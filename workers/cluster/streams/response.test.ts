@@ -40,6 +40,11 @@ test('streamed content says that it is encoded already, unless it is', () => {
   expect(made([]).has('content-encoding')).toBe(false);
 });
 
+// Taken out: each of the two names. It failed.
+test.each(['outrider-code', 'outrider-told'])('attack: a cluster does not say %s, which is the plane’s', (name) => {
+  expect(made([[name, 'x']]).has(name)).toBe(false);
+});
+
 test('a request id of the cluster does not stand for ours', () => {
   expect(made([['x-request-id', 'theirs']]).get('x-request-id')).toBe('request-1');
 });

@@ -1,5 +1,5 @@
 import type { ResponseHead } from '#schema/protocol/codec/head.ts';
-import { CODE_HEADER } from '../../status.ts';
+import { CODE_HEADER, TOLD_HEADER } from '../../status.ts';
 import { endToEnd } from '#schema/http/hop-by-hop.ts';
 
 /** Fields that a cluster has no business setting for the plane's origin. */
@@ -12,6 +12,7 @@ const NOT_FOR_CLIENTS = new Set([
   'alt-svc',
   'clear-site-data',
   CODE_HEADER,
+  TOLD_HEADER,
   'nel',
   'report-to',
   'reporting-endpoints',
