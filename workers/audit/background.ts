@@ -1,7 +1,7 @@
 import { atStage } from '#schema/audit/event.ts';
 import { refreshUser } from '#schema/api/providers/principals.ts';
 import { randomBase32 } from '#schema/ids.ts';
-import { addEvents, takeUpkeep } from '../store/audit.ts';
+import { addEventIfChanged, takeUpkeep } from '../store/audit.ts';
 import type { Commit } from '../store/rights/access.ts';
 import { changes } from '../store/rows.ts';
 import { planeEvent } from './plane.ts';
@@ -19,26 +19,35 @@ interface BackgroundDeps {
   auditUpkeep(): void;
 }
 
+/** How what a provider's word changes gets into the audit log. */
+export interface Witnessed {
+  readonly commit: Commit;
+  /** Keeps the event, if the statement before it in the same commit has changed a row. */
+  readonly event: D1PreparedStatement;
+}
+
 /**
- * A commit for what a provider's word changes while nobody asks: as the event of somebody who has asked for that person to be refreshed, in the same transaction.
+ * For what a provider's word changes while nobody asks: the event of somebody who has asked for that person to be refreshed, for the same transaction.
  * @param now epoch seconds
  */
-export function refreshCommit(deps: BackgroundDeps, userId: string, now: number): Commit {
+export function witnessedRefresh(deps: BackgroundDeps, userId: string, now: number): Witnessed {
   const { db, commit, rows } = deps;
-  return async (statements) => {
-    const event = planeEvent({
-      endpoint: refreshUser,
-      level: 'Metadata',
-      requestId: randomBase32(16),
-      user: REFRESHER,
-      address: null,
-      userAgent: null,
-      at: now * 1000,
-      input: { params: { user: userId }, query: {}, body: {} },
-    });
-    const ended = atStage(event, 'ResponseComplete', refreshUser.status, now * 1000);
-    const results = await commit([...statements, addEvents(db, [ended]), takeUpkeep(db, { now, rows })]);
-    if (changes(results.at(-1)) > 0) deps.auditUpkeep();
-    return results.slice(0, statements.length);
+  const begun = planeEvent({
+    endpoint: refreshUser,
+    level: 'Metadata',
+    requestId: randomBase32(16),
+    user: REFRESHER,
+    address: null,
+    userAgent: null,
+    at: now * 1000,
+    input: { params: { user: userId }, query: {}, body: {} },
+  });
+  return {
+    event: addEventIfChanged(db, atStage(begun, 'ResponseComplete', refreshUser.status, now * 1000)),
+    commit: async (statements) => {
+      const results = await commit([...statements, takeUpkeep(db, { now, rows })]);
+      if (changes(results.at(-1)) > 0) deps.auditUpkeep();
+      return results.slice(0, statements.length);
+    },
   };
 }

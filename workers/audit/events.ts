@@ -73,7 +73,7 @@ export function received(
     user: call.user,
     ...(call.address === null || call.address === '' ? {} : { sourceIPs: [cut(call.address, 64)] }),
     ...(call.userAgent === null ? {} : { userAgent: cut(call.userAgent, MAX_USER_AGENT) }),
-    ...(call.object === null ? {} : { objectRef: call.object }),
+    ...(call.object === null ? {} : { objectRef: shortened(call.object) }),
     requestReceivedTimestamp: at,
     stageTimestamp: at,
     annotations: call.annotations,
@@ -144,8 +144,11 @@ export function proxiedEvent(call: ProxiedCall): AuditEvent {
 function objectOf(info: RequestInfo): ObjectReference {
   const { resource, namespace, name, apiGroup, apiVersion, subresource } = info;
   const fields = Object.entries({ resource, namespace, name, apiGroup, apiVersion, subresource });
-  return Object.fromEntries(fields.filter(([, value]) => value !== '').map(([key, value]) => [key, cut(value)]));
+  return Object.fromEntries(fields.filter(([, value]) => value !== ''));
 }
+
+const shortened = (object: ObjectReference): ObjectReference =>
+  Object.fromEntries(Object.entries(object).map(([key, value]) => [key, cut(value ?? '')]));
 
 /**
  * Path and query as far as their schema is known. What follows `proxy` is an address of somebody's service, a command of exec may hold a password, and paths outside the API

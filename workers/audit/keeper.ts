@@ -8,6 +8,9 @@ import { keepWindow } from './window.ts';
 /** A run that is cut short, or that the database or the archive failed, is followed by another after this, ms. */
 const LEFT_OVER_MS = 60_000;
 
+/** Key of the moment before which no look is taken, epoch ms: stored, since the object may be gone by then. */
+const NOT_BEFORE = 'notBefore';
+
 /** How soon it looks when it is asked, ms: those who ask at once have one look. */
 const SOON_MS = 1_000;
 
@@ -22,26 +25,30 @@ export class AuditKeeper extends DurableObject<Env> {
   /** Somebody has asked for a look since the run that is under way began. */
   #asked = false;
 
-  /** Has the window be looked after. */
+  /** Has the window be looked after: soon, and while something is broken no sooner than it would be tried again anyway. */
   async look(): Promise<void> {
     this.#asked = true;
-    const soon = Date.now() + SOON_MS;
+    const at = Math.max(Date.now() + SOON_MS, (await this.ctx.storage.get<number>(NOT_BEFORE)) ?? 0);
     const armed = await this.ctx.storage.getAlarm();
-    if (armed === null || armed > soon) await this.ctx.storage.setAlarm(soon);
+    if (armed === null || armed > at) await this.ctx.storage.setAlarm(at);
   }
 
   override async alarm(): Promise<void> {
     this.#asked = false;
     // First, because a run that is cut short must be followed by another.
-    await this.ctx.storage.setAlarm(Date.now() + LEFT_OVER_MS);
+    const again = Date.now() + LEFT_OVER_MS;
+    await this.ctx.storage.put(NOT_BEFORE, again);
+    await this.ctx.storage.setAlarm(again);
     const next = await this.#run();
+    if (next === 'failed') return;
+    await this.ctx.storage.delete(NOT_BEFORE);
     if (this.#asked) await this.ctx.storage.setAlarm(Date.now());
     else if (next === null) await this.ctx.storage.deleteAlarm();
     else await this.ctx.storage.setAlarm(next);
   }
 
   /** When the next run must be, epoch ms; null: there are no events. */
-  async #run(): Promise<number | null> {
+  async #run(): Promise<number | null | 'failed'> {
     const now = Date.now();
     try {
       const { window } = (await readConfig(this.env)).audit;
@@ -56,7 +63,7 @@ export class AuditKeeper extends DurableObject<Env> {
       return oldest === null ? null : Math.max(oldest + window.days * 86_400_000, now + LOOK_MS);
     } catch (error) {
       log('error', 'audit events past the window could not be moved', { error: describeError(error) });
-      return now + LEFT_OVER_MS;
+      return 'failed';
     }
   }
 }

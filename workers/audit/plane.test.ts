@@ -5,6 +5,7 @@ import { TokenKind } from '#schema/resources/kinds/tokens.ts';
 import { ClusterKind } from '#schema/resources/kinds/clusters.ts';
 import type { Endpoint } from '#schema/api/endpoint.ts';
 import { getKubeconfig } from '#schema/api/account/tokens.ts';
+import { endBrowserSignIn } from '#schema/api/providers/browser.ts';
 import { endpointsOf } from '#schema/resources/endpoints.ts';
 import { UserKind } from '#schema/resources/kinds/users.ts';
 import { isRecorded, planeEvent, subjectOf, withResult } from './plane.ts';
@@ -68,6 +69,17 @@ test('level Request has what the schema says to be plain', () => {
 test('what is typed at a sign-in is not written: people type passwords into the name field', () => {
   const body = { username: 'hunter2', password: 'hunter2', newPassword: 'hunter2hunter2' };
   expect(JSON.stringify(event(signIn, { body }, 'Request'))).not.toContain('hunter2');
+});
+
+// Taken out: `shortened`. It failed.
+test('however long a part of a path is, the event has the shape that is read back', () => {
+  const long = '😀'.repeat(8192);
+  const params = { name: long, provider: long };
+  const made = event({ ...endBrowserSignIn, path: '/v1/providers/{name}' }, { params }, 'Metadata');
+  expect(AuditEvent.parse(made)).toEqual(made);
+  expect(made.objectRef?.name).toBe('😀'.repeat(128));
+  expect(AuditEvent.safeParse(event(endBrowserSignIn, { params }, 'Metadata')).success).toBe(true);
+  expect(JSON.stringify(made).length).toBeLessThan(10_000);
 });
 
 test('a query is written as far as its schema allows', () => {

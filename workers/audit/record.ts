@@ -4,7 +4,8 @@ import { describeError, log } from '../log.ts';
 import { OAuthError } from '../oauth.ts';
 import { codeOf } from '../problem.ts';
 import type { Commit } from '../store/rights/access.ts';
-import { addEvents, landAnswer } from '../store/audit.ts';
+import { addEventIfChanged, landAnswer } from '../store/audit.ts';
+import { changes } from '../store/rows.ts';
 import { plainStatements, witnessed } from '../store/writes.ts';
 import { userOf } from './events.ts';
 import { planeEvent, withResult, type PlaneCall } from './plane.ts';
@@ -33,8 +34,8 @@ export interface Recorded {
   readonly named: Named;
 }
 
-/** Sign-ins that failed for their password: each is written, since a throttle bounds them. */
-const FAILED_SIGN_INS: ReadonlySet<ErrorCode> = new Set(['invalid_credentials', 'password_change_required']);
+/** A sign-in that failed for its password: each is written, since a throttle bounds them. It bounds no others: an attempt with the right password is taken back, whatever else is wrong with it. */
+const FAILED_SIGN_IN: ErrorCode = 'invalid_credentials';
 
 /** Refused for who asks, or for how often: RFC 9110 §15.5.2, §15.5.4, RFC 6585 §4. */
 const REFUSED: ReadonlySet<number> = new Set([401, 403, 429]);
@@ -50,9 +51,11 @@ export async function recorded<T>(call: PlaneCall, deps: RecordDeps, run: (given
   let changed = false;
   const db = witnessed(deps.db, { event: () => event, changed: () => (changed = true) });
   const commit: Commit = async (statements) => {
-    const results = await deps.commit([...plainStatements(statements), addEvents(deps.db, [event])]);
-    changed = true;
-    return results.slice(0, statements.length);
+    const witness = addEventIfChanged(deps.db, event);
+    const results = await deps.commit(plainStatements(statements).flatMap((statement) => [statement, witness]));
+    const own = results.filter((_, at) => at % 2 === 0);
+    if (own.some((result) => changes(result) > 0)) changed = true;
+    return own;
   };
   const named: Named = (user) => {
     if (uid === undefined) event = { ...event, user: userOf(user) };
@@ -71,7 +74,7 @@ export async function recorded<T>(call: PlaneCall, deps: RecordDeps, run: (given
     const code = codeOf(error);
     const status = error instanceof OAuthError ? error.status : errorRow(code).status;
     const now = deps.now();
-    if (!changed && FAILED_SIGN_INS.has(code)) await land(refused(event, code, status, now)).catch(unwritten);
+    if (!changed && code === FAILED_SIGN_IN) await land(refused(event, code, status, now)).catch(unwritten);
     else if (!changed && REFUSED.has(status)) deps.refused(refused(event, code, status, now));
     else if (!idle()) await land(atStage(event, 'ResponseComplete', status, now)).catch(unwritten);
     throw error;

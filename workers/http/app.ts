@@ -16,7 +16,7 @@ import { describeError, loggablePath, logRequest } from '../log.ts';
 import { OAuthError, oauthResponse } from '../oauth.ts';
 import { codeOf, problemResponse } from '../problem.ts';
 import { limitBody } from './body-limit.ts';
-import { audited, callEndpoint, callPage } from './call.ts';
+import { audited, callEndpoint, callPage, pathParams } from './call.ts';
 import { ENDPOINTS, ROUTES } from './routes.ts';
 
 /** What the entry point gives to each request. */
@@ -96,10 +96,12 @@ export function createApp(): Hono<{ Bindings: Bindings }> {
   }
   // For browsers, which are sent on and bring cookies: not what other endpoints are.
   app.get(pattern(startBrowserSignIn.path), async (context) => {
-    return await startSignIn(context.req.raw, context.env.deps, param(context, 'provider'));
+    const { provider } = pathParams(startBrowserSignIn.params, context.req.param());
+    return await startSignIn(context.req.raw, context.env.deps, provider);
   });
   app.get(pattern(endBrowserSignIn.path), async (context) => {
-    const params = { provider: param(context, 'provider') };
+    // Before it is called: what is no id is not in the audit log either.
+    const params = pathParams(endBrowserSignIn.params, context.req.param());
     const asked = { request: context.req.raw, input: { params, query: {}, body: {} }, caller: null };
     const run = async (deps: Deps): Promise<Response> => await endSignIn(asked.request, deps, params.provider);
     return await audited(endBrowserSignIn, asked, context.env.deps, run);
@@ -136,8 +138,6 @@ function noteUnrouted({ req, env: { requestId, deps } }: AppContext, code: Error
   const event = unroutedEvent({ requestId, method: req.method, address: deps.peer, userAgent, at });
   deps.refused(refusedEvent(event, code, errorRow(code).status, at));
 }
-
-const param = (context: AppContext, name: string): string => context.req.param(name) ?? '';
 
 /** Where an address is a page's, or no program's, a browser shows what is answered. */
 const FOR_BROWSERS = new Set(PAGES.map(({ endpoint }) => pattern(endpoint.path)));

@@ -27,10 +27,9 @@ function shaped<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
   return parsed.data;
 }
 
-/** A path that is no id of anything names nothing. */
-function readParams(endpoint: Endpoint, params: Incoming['params']): unknown {
-  if (endpoint.params === undefined) return {};
-  const parsed = endpoint.params.safeParse(params);
+/** A path that is no id of anything names nothing. @throws OutriderError not_found */
+export function pathParams<T extends z.ZodType>(schema: T, params: Incoming['params']): z.output<T> {
+  const parsed = schema.safeParse(params);
   if (!parsed.success) throw new OutriderError('not_found', 'the path names nothing of this plane');
   return parsed.data;
 }
@@ -151,7 +150,7 @@ async function runEndpoint({ endpoint, handler }: Route, { request, params }: In
   const named = ClusterId.safeParse(params['cluster']);
   const caller = await admitted(endpoint, { request, params }, deps, named.success ? named.data : null);
   const input = {
-    params: readParams(endpoint, params),
+    params: endpoint.params === undefined ? {} : pathParams(endpoint.params, params),
     query: readQuery(endpoint, request.url),
     headers: readHeaders(endpoint, request.headers),
     body: await readBody(endpoint, request),

@@ -5,6 +5,9 @@ import { all, changes, first } from './rows.ts';
 /** What is moved or removed at once: some MB, and far below what D1 takes in one statement. */
 const MOVED_AT_ONCE = 1_000;
 
+/** … and the characters of those together, of up to three octets: an object has 128 MB, and what is moved is there as rows, as text and packed. At least one event is moved, whatever its size. */
+const MOVED_CHARACTERS = 2_000_000;
+
 /** How often the keeper of the window is told that there are events, seconds: it might not know of the first ones. */
 const UPKEEP_SECONDS = 600;
 
@@ -59,7 +62,7 @@ const INSERT = `INSERT OR IGNORE INTO audit_events
   SELECT ${Array.from({ length: 10 }, (_, i) => `json_extract(value, '$[${i}]')`).join(', ')} FROM json_each(?1)`;
 
 /** Keeps events; those that are there already change nothing. One statement and one parameter, however many. */
-export function addEvents(db: D1Database, events: readonly AuditEvent[]): D1PreparedStatement {
+function addEvents(db: D1Database, events: readonly AuditEvent[]): D1PreparedStatement {
   return db.prepare(INSERT).bind(JSON.stringify(events.map(columnsOf)));
 }
 
@@ -104,12 +107,17 @@ export async function landAnswer(db: D1Database, event: AuditEvent, landing: Lan
 
 const Counts = z.object({ events: z.int(), refusals: z.int() });
 
-/** The oldest events outside the window, at most {@link MOVED_AT_ONCE}: first what is too old; then what is too much, refusals before others as long as they have more than their share. @param now epoch seconds */
+/** The oldest events outside the window, at most {@link MOVED_AT_ONCE} and some {@link MOVED_CHARACTERS}: first what is too old; then what is too much, refusals before others as long as they have more than their share. @param now epoch seconds */
 export async function eventsPastWindow(db: D1Database, window: AuditWindow, now: number): Promise<StoredEvent[]> {
   const oldest = async (where: string, limit: number, ...values: number[]): Promise<StoredEvent[]> =>
     await all(
       db
-        .prepare(`SELECT ${COLUMNS} FROM audit_events WHERE ${where} ORDER BY received_ms, audit_id, stage LIMIT ?1`)
+        .prepare(
+          `SELECT ${COLUMNS} FROM (
+             SELECT ${COLUMNS}, sum(length(event)) OVER (ORDER BY received_ms, audit_id, stage) - length(event) AS before
+             FROM (SELECT ${COLUMNS} FROM audit_events WHERE ${where} ORDER BY received_ms, audit_id, stage LIMIT ?1))
+           WHERE before < ${MOVED_CHARACTERS} ORDER BY received_ms, audit_id, stage`,
+        )
         .bind(Math.min(limit, MOVED_AT_ONCE), ...values),
       Row,
     );

@@ -3,7 +3,8 @@ import { env } from 'cloudflare:workers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { microMoment, type AuditEvent } from '#schema/audit/event.ts';
 import { randomBase32 } from '#schema/ids.ts';
-import { landEvents } from '#workers/store/audit.ts';
+import { keepWindow } from '#workers/audit/window.ts';
+import { eventsPastWindow, landEvents } from '#workers/store/audit.ts';
 import { administrator, ask, config, nowSeconds } from '../management/client.ts';
 import { landed, withoutAuditLog } from './events.ts';
 
@@ -104,6 +105,36 @@ test('while the database is away it tries again every minute', async () => {
   });
   await rings();
   expect(await landed()).toHaveLength(ROWS);
+});
+
+// Taken out, one at a time: the moment in `look`, and the end of `alarm` after a failure, so that who has asked meanwhile has it tried at once. Each time it failed.
+test('who has events landed while the database is away does not have it tried sooner', async () => {
+  await land(...many(ROWS + 5));
+  await withoutAuditLog(async () => {
+    await looks();
+    const armed = (await alarmOf()) ?? 0;
+    for (let i = 0; i < 3; i++) await keeper().look();
+    expect(await alarmOf()).toBe(armed);
+    expect(armed - Date.now()).toBeGreaterThan(50_000);
+    // Also one that is asked again while it fails.
+    await Promise.all([rings(), keeper().look()]);
+    expect(((await alarmOf()) ?? 0) - Date.now()).toBeGreaterThan(50_000);
+  });
+  await rings();
+  expect(await landed()).toHaveLength(ROWS);
+  await keeper().look();
+  expect(((await alarmOf()) ?? 0) - Date.now()).toBeLessThanOrEqual(1_000);
+});
+
+// Taken out: the bound of characters. It failed.
+test('events that are large are moved a few at a time, and all of them are', async () => {
+  const large = (): AuditEvent[] => many(10).map((each) => ({ ...each, userAgent: 'x'.repeat(100_000) }));
+  for (let i = 0; i < 4; i++) await land(...large());
+  const window = { days: DAYS, rows: 0 };
+  const first = await eventsPastWindow(env.DB, window, nowSeconds());
+  expect(first.map(({ text }) => text.length).reduce((sum, each) => sum + each)).toBeLessThan(2_200_000);
+  expect(await keepWindow(env.DB, { archive: null, window, now: nowSeconds() })).toBe(false);
+  expect(await env.DB.prepare('SELECT count(*) AS n FROM audit_events').first('n')).toBe(0);
 });
 
 test('a window that is far exceeded is brought down by one alarm after the other', async () => {

@@ -112,6 +112,8 @@ test('sign-ins: who came in, who did not, and nothing of what a stranger typed',
   ];
   await level('Request');
   for (const [body, expected] of signIns) expect(outcome(await ask('POST /v1/auth/local', { body }))).toBe(expected);
+  // One of them is written after its answer.
+  await expect.poll(async () => (await landed()).length).toBe(before + signIns.length);
   const events = (await landed()).slice(before);
   expect(events.map(({ user, responseStatus }) => [user.uid ?? user.username, responseStatus?.code])).toEqual([
     [bob.json.id, 403],

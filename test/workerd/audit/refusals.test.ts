@@ -72,6 +72,17 @@ test.each<[string, () => Promise<Parameters<typeof ask>[1]>, ErrorCode]>([
   expect(JSON.stringify(events)).not.toContain('hunter2');
 });
 
+// Taken out: the parsing of the path before `audited`. It failed.
+test('attack: a stranger has no row written of an address that can name no provider', async () => {
+  const provider = 'x'.repeat(16_384);
+  for (const end of ['start', 'callback']) {
+    expect(outcome(await ask(`GET /v1/auth/providers/${provider}/${end}`))).toBe('not_found');
+  }
+  expect(outcome(await ask('GET /v1/auth/providers/oidc/callback'))).toBe('sign_in_failed');
+  const events = await refusals(1);
+  expect(events.map(({ requestURI }) => requestURI)).toEqual(['/v1/auth/providers/oidc/callback']);
+});
+
 test('reads that are refused are no events', async () => {
   for (const path of ['/v1/users', '/v1/audit']) expect(outcome(await ask(`GET ${path}`))).toBe('unauthenticated');
   await ask('POST /v1/users', { body });
@@ -115,15 +126,52 @@ const call = (address: string) => ({
 });
 
 /** A sign-in that fails, as the plane has it after its throttle, which a thousand addresses get past. */
-async function fails(address: string, upkeep: () => void, code: ErrorCode = 'invalid_credentials'): Promise<void> {
+async function fails(
+  address: string,
+  upkeep: () => void,
+  { code = 'invalid_credentials', note }: { code?: ErrorCode; note?: (refusal: AuditEvent) => void } = {},
+): Promise<void> {
   const deps = {
     ...{ db: env.DB, rows: window.rows, now: Date.now, upkeep },
     commit: async (statements: D1PreparedStatement[]) => await env.DB.batch(statements),
-    refused: () => undefined,
+    refused: (event: AuditEvent) => note?.(event),
   };
   const failing = recorded(call(address), deps, () => Promise.reject(new OutriderError(code, 'no')));
   await expect(failing).rejects.toThrow('no');
 }
+
+// With the code written at once, as `invalid_credentials` is: it failed.
+test('attack: who knows a password that must be changed first has no row written for each time they send it', async () => {
+  const limited: AuditEvent[] = [];
+  const note = (refusal: AuditEvent): void => void limited.push(refusal);
+  await fails('192.0.2.11', () => undefined, { code: 'password_change_required', note });
+  expect([await landed(), limited]).toMatchObject([[], [{ responseStatus: { code: 403 } }]]);
+  await fails('192.0.2.11', () => undefined, { note });
+  expect([(await landed()).length, limited.length]).toEqual([1, 1]);
+});
+
+// Taken out, one at a time: the condition of the event in a commit, and that of `changed`. Each time it failed.
+test('attack: a stranger’s call whose commit changes no row leaves none', async () => {
+  const deps = {
+    ...{ db: env.DB, rows: window.rows, now: Date.now, upkeep: () => undefined },
+    commit: async (statements: D1PreparedStatement[]) => await env.DB.batch(statements),
+    refused: () => undefined,
+  };
+  const renames = async (id: string): Promise<void> =>
+    await recorded(call('192.0.2.12'), deps, async ({ db, commit }) => {
+      const none = db.prepare("UPDATE users SET username = 'mallory' WHERE id = ''");
+      const results = await commit([
+        none,
+        db.prepare('UPDATE users SET username = ?1 WHERE id = ?2').bind('eve', id),
+        none,
+      ]);
+      expect(results.map(({ meta }) => meta.changes)).toEqual([0, id === admin ? 1 : 0, 0]);
+    });
+  await renames('u-aaaaaaaaaa');
+  expect(await landed()).toEqual([]);
+  await renames(admin);
+  expect((await landed()).map(({ stage }) => stage)).toEqual(['ResponseComplete']);
+});
 
 test('attack: ten thousand failed sign-ins do not push out what was done', async () => {
   for (let i = 0; i < 100; i++) {

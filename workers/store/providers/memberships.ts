@@ -58,13 +58,14 @@ const putGroups = (db: D1Database, { row, groups, now }: Word, claim: number | n
 
 /**
  * Keeps what a provider said of a person whom the plane knows. If it takes their last way in, their tokens end. Clusters hear where anything changed. `claim`: only while that
- * claim of the row stands, so that a late answer does not undo a newer one; null: a sign-in, which is the newest there is. False: it was not kept.
+ * claim of the row stands, so that a late answer does not undo a newer one; null: a sign-in, which is the newest there is. `event`: of the audit log, kept if the word is, and if anything
+ * of it is new; left out where `db` sees to that. False: it was not kept.
  */
 export async function keepWord(
   db: D1Database,
   commit: Commit,
   word: Word,
-  { before, claim }: { before: UserPrincipal; claim: number | null },
+  { before, claim, event }: { before: UserPrincipal; claim: number | null; event?: D1PreparedStatement | undefined },
 ): Promise<boolean> {
   const { row, groups, now } = word;
   const update = db
@@ -86,7 +87,8 @@ export async function keepWord(
     );
   const held = new Set(await groupsFrom(db, row.userId, row.provider));
   const same = held.size === groups.length && groups.every(({ principal }) => held.has(principal));
-  if (same && row.gone === before.gone) {
+  const named = row.loginName === before.loginName && row.displayName === before.displayName;
+  if (same && named && row.gone === before.gone) {
     const [updated] = await db.batch([update]);
     return changes(updated) === 1;
   }
@@ -94,6 +96,7 @@ export async function keepWord(
     ...putGroups(db, word, claim),
     nameGroups(db, word),
     update,
+    ...(event === undefined ? [] : [event]),
     endTokensIfShutOut(db, { userId: row.userId, now }),
     revokeLostRegistrationTokens(db, row.userId, now),
   ];

@@ -1,4 +1,4 @@
-import { refreshCommit } from '../../../audit/background.ts';
+import { witnessedRefresh, type Witnessed } from '../../../audit/background.ts';
 import type { Config } from '../../../env.ts';
 import { describeError, log } from '../../../log.ts';
 import type { Commit } from '../../../store/rights/access.ts';
@@ -20,6 +20,8 @@ export interface RefreshDeps {
   readonly db: D1Database;
   readonly config: Config;
   readonly commit: Commit;
+  /** Of a refresh that nobody asked for: put behind what changes a person's row. */
+  readonly event?: D1PreparedStatement;
   readonly askDirectory: AskVia;
   /** Has the audit log's window looked after. */
   auditUpkeep(): void;
@@ -46,16 +48,16 @@ const CLAIM_SECONDS = 600;
 export async function refreshMemberships(deps: RefreshDeps, now: number): Promise<number | null> {
   const due = await duePrincipals(deps.db, now, RUN);
   const queue = due.values();
-  const commitFor = (row: UserPrincipal): Commit =>
+  const witnessed = (row: UserPrincipal): Partial<Witnessed> =>
     deps.config.audit.level === 'None'
-      ? deps.commit
-      : refreshCommit(
+      ? {}
+      : witnessedRefresh(
           { ...deps, auditUpkeep: () => deps.auditUpkeep(), rows: deps.config.audit.window.rows },
           row.userId,
           now,
         );
   const lane = async (): Promise<void> => {
-    for (const row of queue) await refreshOne({ ...deps, commit: commitFor(row) }, row, now);
+    for (const row of queue) await refreshOne({ ...deps, ...witnessed(row) }, row, now);
   };
   await Promise.all(Array.from({ length: LANES }, lane));
   const next = await nextRefresh(deps.db);
@@ -76,7 +78,7 @@ export async function refreshOne(deps: RefreshDeps, row: UserPrincipal, now: num
   const claim = now + CLAIM_SECONDS;
   if (!(await claimRefresh(deps.db, row, claim))) return report('unavailable', 'somebody else is asking');
   const keep = async (word: Word): Promise<boolean> =>
-    await keepWord(deps.db, deps.commit, word, { before: row, claim });
+    await keepWord(deps.db, deps.commit, word, { before: row, claim, event: deps.event });
   try {
     const connector = await connectorOf(deps, provider);
     const answer = await connector.refresh(row.principal, await openGrant(deps.config, row));
