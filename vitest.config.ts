@@ -22,16 +22,36 @@ const workerd = () =>
 /** A busy machine is no failure. */
 const common = { testTimeout: 30_000 } as const;
 
-/** Files that mostly wait, minutes and three quarters of one. */
-const LONGEST = ['/test/e2e/kubectl.test.ts', '/test/workerd/tunnel/hibernation.test.ts'];
+/** Of files that are pure logic: loading the same modules anew for each would take as long as the tests. */
+const shared = { ...common, isolate: false } as const;
 
-/** The files that take longest, first; without what it measured before, vitest begins with the one of most bytes. */
+/** The files that take longest, in the order in which they begin: one that begins last is waited for alone. */
+const LONGEST = [
+  // Five minutes, a third of which it waits at its end.
+  'e2e/kubectl',
+  'e2e/import',
+  'e2e/tunnel/herd',
+  'e2e/cluster',
+  'e2e/cli/people',
+  'e2e/browser/sign-in',
+  'e2e/directory/sign-in',
+  'e2e/openapi/fuzz',
+  // Measures how soon a tunnel is back: when the first of them mostly waits.
+  'e2e/faults/faults',
+  'workerd/tunnel/hibernation',
+  'workerd/management/sign-in',
+  'workerd/observation/metrics',
+  'workerd/management/users',
+].map((file) => `/test/${file}.test.ts`);
+
+/** {@link LONGEST} first; without what it measured before, vitest begins with the file of most bytes. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const isLongest = ({ moduleId }: TestSpecification): boolean => LONGEST.some((file) => moduleId.endsWith(file));
+    const place = ({ moduleId }: TestSpecification): number => LONGEST.findIndex((file) => moduleId.endsWith(file));
     // oxlint-disable-next-line unicorn/no-array-sort -- a sequencer's method, not an array's
     const sorted = await super.sort(files);
-    return [...sorted.filter(isLongest), ...sorted.filter((file) => !isLongest(file))];
+    const longest = sorted.filter((file) => place(file) !== -1).toSorted((a, b) => place(a) - place(b));
+    return [...longest, ...sorted.filter((file) => place(file) === -1)];
   }
 }
 
@@ -46,7 +66,7 @@ export default defineConfig({
     projects: [
       {
         // Beside the file that is tested: pure logic, no socket, no process.
-        test: { ...common, name: 'unit', include: ['{schema,ldap,workers,agent,cli,scripts,test/bench}/**/*.test.ts'] },
+        test: { ...shared, name: 'unit', include: ['{schema,ldap,workers,agent,cli,scripts,test/bench}/**/*.test.ts'] },
       },
       {
         // What both ends of the tunnel must agree on, in Node …
@@ -55,7 +75,7 @@ export default defineConfig({
       {
         // … and the same files inside workerd.
         plugins: [workerd()],
-        test: { ...common, name: 'conformance-workerd', include: ['test/{conformance,fuzz}/*.test.ts'] },
+        test: { ...shared, name: 'conformance-workerd', include: ['test/{conformance,fuzz}/*.test.ts'] },
       },
       {
         // Worlds of faults in virtual time. One takes over the clock of its process, so they are by themselves.
