@@ -38,9 +38,7 @@ const LONGEST = [
   'e2e/openapi/fuzz',
   // Measures how soon a tunnel is back: when the first of them mostly waits.
   'e2e/faults/faults',
-  'workerd/tunnel/hibernation',
   'workerd/management/sign-in',
-  'workerd/observation/metrics',
   'workerd/management/users',
 ].map((file) => `/test/${file}.test.ts`);
 

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { CLOSE_CODE_BASE, ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { Flag, FrameType } from '#schema/protocol/codec/frame.ts';
 import { encodeResponseHead } from '#schema/protocol/codec/head.ts';
-import { MAX_WAITING, TUNNEL_RECENTLY_MS, TUNNEL_WAIT_MS } from '#workers/cluster/limits.ts';
+import { ANSWER_MS, MAX_WAITING, TUNNEL_RECENTLY_MS, TUNNEL_WAIT_MS } from '#workers/cluster/limits.ts';
 import type { ScriptedAgent } from '../support/agent.ts';
 import { makeWorld, withoutDatabase, type World } from '../support/world.ts';
 
@@ -34,6 +34,15 @@ test('an idle object is evicted, and serves the next request over the same tunne
   await evictDurableObject(await world.stub());
   expect(await serves(agent)).toBe(before + 1);
   expect((await world.status()).tunnels).toMatchObject([{ instance: agent.instance, state: 'active' }]);
+});
+
+// Tried with the watchdog left running after the last stream: five seconds.
+test('an object sleeps as soon as its last request is over: nothing that it was looking after keeps it awake', async () => {
+  const agent = await world.agent();
+  await serves(agent);
+  const started = Date.now();
+  await evictDurableObject(await world.stub());
+  expect(Date.now() - started).toBeLessThan(ANSWER_MS - 1_000);
 });
 
 test('a frame of the incarnation before an eviction is ignored, whatever stream it names', async () => {

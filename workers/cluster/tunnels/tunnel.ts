@@ -240,6 +240,13 @@ export class Tunnel implements Presence {
   }
 
   #idle(): void {
-    if (this.#session.openStreams === 0 && !this.#ended) this.#events.onIdle();
+    if (this.#session.openStreams > 0 || this.#ended) return;
+    // A timer keeps the object from its sleep, and there is nothing to look after.
+    if (this.#watchdog !== null) {
+      clearTimeout(this.#watchdog);
+      this.#watchdog = null;
+      this.#unanswered = [];
+    }
+    this.#events.onIdle();
   }
 }
