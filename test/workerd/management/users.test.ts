@@ -4,12 +4,11 @@ import { beforeEach, expect, test } from 'vitest';
 import { buildSnapshot } from '#workers/access/snapshot.ts';
 import { NO_PASSWORD } from '#workers/store/users.ts';
 import { saysGroups } from '../support/word.ts';
+import { PASSWORD, personWithPassword } from '../sign-in/browser.ts';
 import { ask, cluster, member, nowSeconds, outcome, person, tokenFor } from './client.ts';
 
 // Checked by taking out, one at a time: the throttle of a change of password, the end of tokens in a reset, the guard of people who may do more, the refusal to oneself, and the condition on the last administrator. Each
 // time the test that names it failed.
-
-const PASSWORD = 'a password of my own';
 
 let admin: string;
 let token: string;
@@ -30,8 +29,8 @@ const patch = async (id: string, spec: object, by = token) =>
 const signIn = async (body: object) => await ask('POST /v1/auth/local', { body });
 /** Somebody who has chosen their password, and their session. */
 async function signedIn(name = 'ada'): Promise<{ id: string; session: string }> {
-  const { id } = (await add(name)).json;
-  const { json } = await signIn({ username: name, password: 'one-time-password', newPassword: PASSWORD });
+  const { id } = await personWithPassword({ username: name });
+  const { json } = await signIn({ username: name, password: PASSWORD });
   return { id, session: json.token };
 }
 const active = async (id: string) => {

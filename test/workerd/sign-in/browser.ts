@@ -16,17 +16,20 @@ export const PASSWORD = 'a password of my own';
 let hashed: string | undefined;
 
 /** Adds somebody who signs in with {@link PASSWORD}. */
-export async function personWithPassword(change: { passwordPending?: boolean; administrator?: boolean } = {}) {
+export async function personWithPassword(
+  change: { username?: string; passwordPending?: boolean; administrator?: boolean } = {},
+) {
   const id = newUserId();
+  const username = change.username ?? `name-${id}`;
   await addUser(env.DB, async (statements) => await env.DB.batch(statements), {
     id,
-    username: `name-${id}`,
+    username,
     administrator: change.administrator ?? false,
     passwordHash: (hashed ??= hashPassword(PASSWORD)),
     passwordPending: change.passwordPending ?? false,
     createdAt: nowSeconds(),
   });
-  return { id, username: `name-${id}` };
+  return { id, username };
 }
 
 /** A session of a browser, as its sign-in left it. `rests`: for how long it was not used since. Seconds. */
