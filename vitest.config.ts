@@ -36,6 +36,9 @@ const LONGEST = [
   'e2e/browser/sign-in',
   'e2e/directory/sign-in',
   'e2e/openapi/fuzz',
+  'e2e/cli/plane',
+  'e2e/agent/tunnel',
+  'e2e/agent/pod',
   // Measures how soon a tunnel is back: when the first of them mostly waits.
   'e2e/faults/faults',
   'workerd/management/sign-in',
