@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { waitUntil } from '#scripts/demo/processes.ts';
 import { writeAgentImage } from '#scripts/image/agent.ts';
 import { run } from '../support/processes/program.ts';
-import { register, startWorld, type World } from '../support/world.ts';
+import { register, startWorld, type World } from '../support/worlds/world.ts';
 
 const IMAGE = 'docker.io/outrider/agent:import';
 const NAMESPACE = ['-n', 'outrider-system'];

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe } from 'vitest';
-import { startWorld, type World } from '../support/world.ts';
+import { startWorld, type World } from '../support/worlds/world.ts';
 import { cancellation } from './kubectl/cancel.ts';
 import { helm } from './kubectl/helm.ts';
 import { idleExec } from './kubectl/idle.ts';

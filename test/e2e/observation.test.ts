@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { z } from 'zod';
 import { listAuditEvents } from '#schema/api/plane/audit.ts';
 import { AuditLog } from '../support/audit.ts';
-import { startWorld, type World } from '../support/world.ts';
+import { startWorld, type World } from '../support/worlds/world.ts';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 

@@ -2,9 +2,10 @@ import type { Principal } from '#schema/access.ts';
 import { refused, type AuditEvent } from '#schema/audit/event.ts';
 import { mayChange } from '#schema/audit/request-info.ts';
 import { OutriderError, unknownCluster } from '#schema/errors.ts';
-import { proxiedEvent } from '../audit/events.ts';
-import { ClusterId } from '#schema/ids.ts';
+import { SAFE_METHODS } from '#schema/http/methods.ts';
 import { TRACEPARENT, traceOf, TRACESTATE, type Trace } from '#schema/http/trace.ts';
+import { ClusterId } from '#schema/ids.ts';
+import { proxiedEvent } from '../audit/events.ts';
 import { authenticate } from '../authn/bearer.ts';
 import type { Cluster } from '../cluster/object.ts';
 import { PRINCIPAL_HEADER, writeCaller } from '../cluster/request/caller.ts';
@@ -17,7 +18,6 @@ import { CODE_HEADER, statusOfError, TOLD_HEADER } from '../status.ts';
 import { type HeaderList, scrubbed } from './headers.ts';
 import { answerSpdy, isSpdySession } from './spdy.ts';
 import { amongStrangers } from './strangers.ts';
-import { SAFE_METHODS } from '#schema/http/methods.ts';
 
 /** An API server's paths are far shorter. */
 const MAX_LOGGED_PATH = 1024;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Stored } from '../store/kinds/stored.ts';
+import type { Stored } from '../store/kinds/common/stored.ts';
 import { decide, refuseUnmet, type Patch } from './change.ts';
 
 const stored = (change: Partial<Stored<Record<string, unknown>>> = {}): Stored<Record<string, unknown>> => ({

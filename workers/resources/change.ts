@@ -1,6 +1,6 @@
 import { OutriderError } from '#schema/errors.ts';
 import { meets, type Precondition } from '#schema/resources/precondition.ts';
-import type { Change, Stored } from '../store/kinds/stored.ts';
+import type { Change, Stored } from '../store/kinds/common/stored.ts';
 
 /** The body of a PATCH, checked. */
 export interface Patch {

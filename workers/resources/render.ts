@@ -1,6 +1,6 @@
 import { moment } from '#schema/api/endpoint.ts';
 import type { Kind } from '#schema/resources/kind.ts';
-import type { Stored } from '../store/kinds/stored.ts';
+import type { Stored } from '../store/kinds/common/stored.ts';
 
 /** A resource as the API shows it. @param within what stands in the path of its collection */
 export function render(kind: Kind, stored: Stored<object, object>, within: object): Record<string, unknown> {

@@ -2,8 +2,8 @@ import type * as z from 'zod';
 import type { Kind, WithinOf } from '#schema/resources/kind.ts';
 import type { ListRequest } from '#schema/resources/list.ts';
 import type { Deps, KnownCaller } from '../api/handler.ts';
-import type { Page } from '../store/kinds/list.ts';
-import type { Change, Outcome, Stored, Writing } from '../store/kinds/stored.ts';
+import type { Page } from '../store/kinds/common/list.ts';
+import type { Change, Outcome, Stored, Writing } from '../store/kinds/common/stored.ts';
 
 type SpecOf<K extends Kind> = z.output<K['spec']>;
 type StoredOf<K extends Kind> = Stored<SpecOf<K>, z.input<K['status']>>;

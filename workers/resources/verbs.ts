@@ -4,7 +4,7 @@ import type { Kind } from '#schema/resources/kind.ts';
 import { nextPage, readList } from '#schema/resources/list.ts';
 import { etagOf, type Precondition } from '#schema/resources/precondition.ts';
 import type { Deps, KnownCaller } from '../api/handler.ts';
-import type { Outcome, Stored } from '../store/kinds/stored.ts';
+import type { Outcome, Stored } from '../store/kinds/common/stored.ts';
 import { decide, refuseUnmet, stale, type Patch } from './change.ts';
 import { render, select } from './render.ts';
 import type { Hooks, Storage, View } from './storage.ts';

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NAMESPACE, PROXY_ACCOUNT } from '#schema/kube/names.ts';
 import { AUTHENTICATED_GROUP, CLUSTER_OWNER_GROUP } from '#schema/access.ts';
-import { importManifest, startWorld, withoutPods, type World as TestWorld } from '#test/support/world.ts';
+import { importManifest, startWorld, withoutPods, type World as TestWorld } from '#test/support/worlds/world.ts';
 import { startBenchAgent } from './agent.ts';
 import { DIRECT_ACCOUNT, fillCluster } from './objects.ts';
 import { startKonnectivity, startRemotedialer } from './peers.ts';

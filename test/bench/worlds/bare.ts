@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { startPlane } from '#scripts/local/plane.ts';
 import { firstAdministrator } from '#test/support/people.ts';
-import { importManifest } from '#test/support/world.ts';
+import { importManifest } from '#test/support/worlds/world.ts';
 import { Program } from '../run/program.ts';
 import { startBenchAgent } from './agent.ts';
 import { hopOf, startKonnectivity, startRemotedialer } from './peers.ts';

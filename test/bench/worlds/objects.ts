@@ -1,6 +1,6 @@
 import { CLUSTER_OWNER_GROUP } from '#schema/access.ts';
 import { PlaneApi } from '#test/support/api.ts';
-import type { World as TestWorld } from '#test/support/world.ts';
+import type { World as TestWorld } from '#test/support/worlds/world.ts';
 import { API_OBJECTS } from '../rows/api.ts';
 
 /** The account of the direct path. */

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { waitUntil } from '#scripts/demo/processes.ts';
 import { writeAgentImage } from '#scripts/image/agent.ts';
 import { type AuditEvent, AuditLog } from '../../support/audit.ts';
-import { register, startWorld, type World } from '../../support/world.ts';
+import { register, startWorld, type World } from '../../support/worlds/world.ts';
 
 const IMAGE = 'docker.io/outrider/agent:e2e';
 const NAMESPACE = ['-n', 'outrider-system'];

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Cli, installCli } from '../../support/processes/cli.ts';
 import { run, type Outcome } from '../../support/processes/program.ts';
-import { startWorld, type World } from '../../support/world.ts';
+import { startWorld, type World } from '../../support/worlds/world.ts';
 
 /** A real API server behind the plane, and stock kubectl that asks `outrider token` who is calling. */
 let world: World;

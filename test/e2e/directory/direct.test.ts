@@ -11,7 +11,7 @@ import { endpointsOf } from '#schema/resources/endpoints.ts';
 import { ProviderKind } from '#schema/resources/kinds/providers.ts';
 import { PROJECT } from '#scripts/lib/project.ts';
 import { PlaneApi } from '../../support/api.ts';
-import { newPassword, PUBLIC_NAME, TestDomain } from '../../support/domain.ts';
+import { newPassword, PUBLIC_NAME, TestDomain } from '../../support/worlds/domain.ts';
 import { Command, Scratch } from '../../support/processes/local.ts';
 
 // A real domain controller, asked by a real plane from workerd itself, with no cluster and no agent. Names are looked up where the plane alone sees them: in a mount namespace with an

@@ -11,8 +11,8 @@ import {
   directoryProvider,
 } from '#workers/authn/providers/directory.ts';
 import { PlaneApi } from '../../support/api.ts';
-import { type BareWorld, startBareWorld } from '../../support/bare-world.ts';
-import { newPassword, TestDomain } from '../../support/domain.ts';
+import { type BareWorld, startBareWorld } from '../../support/worlds/bare-world.ts';
+import { newPassword, TestDomain } from '../../support/worlds/domain.ts';
 import { makePki } from '../../support/fakes/world.ts';
 
 // A real domain controller behind a real agent, asked by a real plane. Checked by taking out, one at a time: the certificate's name, its authority, the bit of security groups, the chain

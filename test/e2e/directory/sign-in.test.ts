@@ -8,9 +8,9 @@ import { ProviderKind } from '#schema/resources/kinds/providers.ts';
 import { PlaneApi } from '../../support/api.ts';
 import { startChromium, visit, type Visitor } from '../../support/browser/chromium.ts';
 import { look } from '../../support/browser/look.ts';
-import { newPassword, TestDomain } from '../../support/domain.ts';
+import { newPassword, TestDomain } from '../../support/worlds/domain.ts';
 import { Scratch } from '../../support/processes/local.ts';
-import { startWorld, type World } from '../../support/world.ts';
+import { startWorld, type World } from '../../support/worlds/world.ts';
 
 // A real domain controller, a real agent that asks it, a real plane, and a real API server whose RBAC is the judge. Steps of one story: each test goes on from the one before.
 

@@ -8,7 +8,7 @@ import { bundleAgent } from '#scripts/image/bundle.ts';
 import { FaultHops, type Processes } from '../../support/faults/faults.ts';
 import type { Schedule } from '../../support/faults/schedule.ts';
 import type { AgentRunner } from '../../support/processes/agent.ts';
-import { startWorld, type World } from '../../support/world.ts';
+import { startWorld, type World } from '../../support/worlds/world.ts';
 import { AuditTail } from './checks/audit-tail.ts';
 import { Client, HANG_MS, marked } from './workload/client.ts';
 import { FIXED_PATH, makeCommon } from './workload/objects.ts';

@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { AuditLog } from '../../support/audit.ts';
 import { namespace, shellPod } from '../../support/objects.ts';
 import type { Running } from '../../support/processes/program.ts';
-import type { World } from '../../support/world.ts';
+import type { World } from '../../support/worlds/world.ts';
 
 /** The goal, and what the audit log may be late. */
 const CANCELLED_WITHIN_MS = 1_000;

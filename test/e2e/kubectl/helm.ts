@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import type { World } from '../../support/world.ts';
+import type { World } from '../../support/worlds/world.ts';
 
 const CHART = join(import.meta.dirname, '../../support/fixtures/chart');
 

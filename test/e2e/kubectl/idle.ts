@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from 'vitest';
 import { IDLE, namespace, shellPod } from '../../support/objects.ts';
 import type { Running } from '../../support/processes/program.ts';
-import type { World } from '../../support/world.ts';
+import type { World } from '../../support/worlds/world.ts';
 
 /** What issue 3 asks for. */
 const IDLE_MS = 5 * 60_000;

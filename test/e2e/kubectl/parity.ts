@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Clients } from '../../support/processes/kubectl.ts';
 import { configMap, IDLE, namespace, shellDeployment, shellPod, WEB_SERVER } from '../../support/objects.ts';
 import type { Person } from '../../support/people.ts';
-import type { World } from '../../support/world.ts';
+import type { World } from '../../support/worlds/world.ts';
 import { CHANGING } from '../parity/changing.ts';
 import type { Command } from '../parity/commands.ts';
 import { normalise, RULE_NAMES, type Side } from '../parity/normalise.ts';

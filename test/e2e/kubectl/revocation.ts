@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { IDLE, namespace, shellPod } from '../../support/objects.ts';
 import type { Person } from '../../support/people.ts';
-import type { World } from '../../support/world.ts';
+import type { World } from '../../support/worlds/world.ts';
 
 /** The goal of design.md §2. */
 const HOLDS_WITHIN_MS = 5_000;

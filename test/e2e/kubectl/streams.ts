@@ -9,7 +9,7 @@ import { pipeline } from 'node:stream/promises';
 import { beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { IDLE, namespace, shellPod, WEB_SERVER } from '../../support/objects.ts';
-import type { World } from '../../support/world.ts';
+import type { World } from '../../support/worlds/world.ts';
 
 const COPY_BYTES = 500_000_000;
 const REQUESTS = 1_000;

@@ -5,7 +5,7 @@ import { request } from 'node:https';
 import { expect, test } from 'vitest';
 import { configMap, IDLE, namespace, shellDeployment, shellPod, WEB_SERVER } from '../../support/objects.ts';
 import { AuditLog } from '../../support/audit.ts';
-import type { World } from '../../support/world.ts';
+import type { World } from '../../support/worlds/world.ts';
 
 /** An event is told at once: this much is a busy machine's. */
 const AT_ONCE_MS = 1_000;

@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { waitUntil } from '#scripts/demo/processes.ts';
 import { AuditLog } from '../../support/audit.ts';
 import { namespace } from '../../support/objects.ts';
-import type { World } from '../../support/world.ts';
+import type { World } from '../../support/worlds/world.ts';
 
 const CHANGES = 10_000;
 

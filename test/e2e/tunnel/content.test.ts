@@ -1,7 +1,7 @@
 import { request } from 'node:https';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { PROJECT } from '#scripts/lib/project.ts';
-import { type BareWorld, startBareWorld } from '../../support/bare-world.ts';
+import { type BareWorld, startBareWorld } from '../../support/worlds/bare-world.ts';
 
 let world: BareWorld;
 beforeAll(async () => {

@@ -5,7 +5,7 @@ import { Agent, fetch, type RequestInit, type Response } from 'undici';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { random } from '../../conformance/support/link.ts';
-import { type BareWorld, startBareWorld } from '../../support/bare-world.ts';
+import { type BareWorld, startBareWorld } from '../../support/worlds/bare-world.ts';
 import { deploy, resettableProject } from '../../support/resettable.ts';
 
 // A mixed load, and deploys in the middle of it. The API server is the witness of what was executed.

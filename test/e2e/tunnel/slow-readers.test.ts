@@ -6,7 +6,7 @@ import { Agent, fetch } from 'undici';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { PROJECT } from '#scripts/lib/project.ts';
 import { PLANE_LIMITS } from '#schema/protocol/limits.ts';
-import { type BareWorld, startBareWorld } from '../../support/bare-world.ts';
+import { type BareWorld, startBareWorld } from '../../support/worlds/bare-world.ts';
 import { MiB, residentBytes } from '../../support/memory.ts';
 
 // Checked by counting content as consumed when it comes, not when its reader has taken it: what is sent never came to a stop.

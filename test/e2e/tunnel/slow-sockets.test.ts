@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { PROJECT } from '#scripts/lib/project.ts';
 import { UPLOADS_MEMORY_BYTES } from '#workers/cluster/limits.ts';
-import { type BareWorld, startBareWorld } from '../../support/bare-world.ts';
+import { type BareWorld, startBareWorld } from '../../support/worlds/bare-world.ts';
 import { MiB, residentBytes } from '../../support/memory.ts';
 
 // What decision 0003 says of clients' WebSockets: no Worker can slow one, nor see what its client has taken.

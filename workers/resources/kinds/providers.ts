@@ -21,7 +21,7 @@ import {
   type StoredProvider,
 } from '../../store/kinds/providers.ts';
 import type { Provider } from '../../store/providers/providers.ts';
-import type { Change, Outcome } from '../../store/kinds/stored.ts';
+import type { Change, Outcome } from '../../store/kinds/common/stored.ts';
 import { mount } from '../mount.ts';
 
 const NEEDED = 'no administrator could sign in then; give one a password first, or another way in';

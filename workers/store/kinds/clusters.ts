@@ -4,7 +4,7 @@ import type { ClusterKind } from '#schema/resources/kinds/clusters.ts';
 import type { ListRequest } from '#schema/resources/list.ts';
 import { touch } from '../rights/access.ts';
 import { first } from '../rows.ts';
-import { listPage, type ListSource, type Page } from './list.ts';
+import { listPage, type ListSource, type Page } from './common/list.ts';
 import {
   metadataOf,
   RESOURCE_COLUMNS,
@@ -13,8 +13,8 @@ import {
   type Outcome,
   type Stored,
   type Writing,
-} from './stored.ts';
-import { Table } from './write.ts';
+} from './common/stored.ts';
+import { Table } from './common/write.ts';
 
 type Spec = z.output<(typeof ClusterKind)['spec']>;
 type Status = z.input<(typeof ClusterKind)['status']>;

@@ -5,8 +5,8 @@ import { ADMINISTRATOR_ROLE, builtInRole } from '#schema/roles.ts';
 import { revokeLostRegistrationTokens } from '../registration-tokens.ts';
 import { touch } from '../rights/access.ts';
 import { changes, first } from '../rows.ts';
-import { listPage, type ListSource, type Page } from './list.ts';
-import { metadataOf, ResourceRow, type Outcome, type Stored, type Writing } from './stored.ts';
+import { listPage, type ListSource, type Page } from './common/list.ts';
+import { metadataOf, ResourceRow, type Outcome, type Stored, type Writing } from './common/stored.ts';
 
 type Spec = z.output<(typeof GlobalRoleBindingKind)['spec']>;
 

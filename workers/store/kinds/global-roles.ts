@@ -3,7 +3,7 @@ import type { ListRequest } from '#schema/resources/list.ts';
 import type { GlobalRoleKind } from '#schema/resources/kinds/global-roles.ts';
 import { ADMINISTRATOR_ROLE, BUILT_IN_ROLES, Permission } from '#schema/roles.ts';
 import { first, Flag } from '../rows.ts';
-import { listPage, type ListSource, type Page } from './list.ts';
+import { listPage, type ListSource, type Page } from './common/list.ts';
 import {
   metadataOf,
   RESOURCE_COLUMNS,
@@ -12,8 +12,8 @@ import {
   type Outcome,
   type Stored,
   type Writing,
-} from './stored.ts';
-import { Table } from './write.ts';
+} from './common/stored.ts';
+import { Table } from './common/write.ts';
 
 type Spec = z.output<(typeof GlobalRoleKind)['spec']>;
 type Status = z.input<(typeof GlobalRoleKind)['status']>;

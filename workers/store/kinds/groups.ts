@@ -3,7 +3,7 @@ import type { GroupKind } from '#schema/resources/kinds/groups.ts';
 import type { ListRequest } from '#schema/resources/list.ts';
 import { touch } from '../rights/access.ts';
 import { revokeLostRegistrationTokens } from '../registration-tokens.ts';
-import { listPage, type ListSource, type Page } from './list.ts';
+import { listPage, type ListSource, type Page } from './common/list.ts';
 import {
   metadataOf,
   RESOURCE_COLUMNS,
@@ -12,9 +12,9 @@ import {
   type Outcome,
   type Stored,
   type Writing,
-} from './stored.ts';
+} from './common/stored.ts';
 import { first } from '../rows.ts';
-import { Table } from './write.ts';
+import { Table } from './common/write.ts';
 
 type Spec = z.output<(typeof GroupKind)['spec']>;
 type Status = z.input<(typeof GroupKind)['status']>;

@@ -3,9 +3,9 @@ import type { listGroupMembers, listUserGroups } from '#schema/api/people/group-
 import type { ListRequest } from '#schema/resources/list.ts';
 import { touch } from '../rights/access.ts';
 import { principalOf } from './groups.ts';
-import { listPage, type Page } from './list.ts';
+import { listPage, type Page } from './common/list.ts';
 import { revokeLostRegistrationTokens } from '../registration-tokens.ts';
-import type { Writing } from './stored.ts';
+import type { Writing } from './common/stored.ts';
 import { changes } from '../rows.ts';
 
 /**

@@ -9,7 +9,7 @@ import { administratorRemains, admitted, endTokensOfShutOut } from '../providers
 import { revokeLostRegistrationTokens } from '../registration-tokens.ts';
 import { touch } from '../rights/access.ts';
 import { first, Flag } from '../rows.ts';
-import { listPage, type ListSource, type Page } from './list.ts';
+import { listPage, type ListSource, type Page } from './common/list.ts';
 import { conditionsOf } from './provider-conditions.ts';
 import {
   metadataOf,
@@ -19,8 +19,8 @@ import {
   type Outcome,
   type Stored,
   type Writing,
-} from './stored.ts';
-import { Table } from './write.ts';
+} from './common/stored.ts';
+import { Table } from './common/write.ts';
 
 type Spec = z.output<(typeof ProviderKind)['spec']>;
 type Status = z.input<(typeof ProviderKind)['status']>;

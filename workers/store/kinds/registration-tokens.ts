@@ -3,8 +3,8 @@ import { moment } from '#schema/api/endpoint.ts';
 import type { RegistrationTokenKind } from '#schema/resources/kinds/registration-tokens.ts';
 import type { ListRequest } from '#schema/resources/list.ts';
 import { changes, first } from '../rows.ts';
-import { listPage, type ListSource, type Page } from './list.ts';
-import { metadataOf, ResourceRow, unchanged, type Outcome, type Stored, type Writing } from './stored.ts';
+import { listPage, type ListSource, type Page } from './common/list.ts';
+import { metadataOf, ResourceRow, unchanged, type Outcome, type Stored, type Writing } from './common/stored.ts';
 
 type Spec = z.output<(typeof RegistrationTokenKind)['spec']>;
 type Status = z.input<(typeof RegistrationTokenKind)['status']>;

@@ -6,8 +6,8 @@ import type { ListRequest } from '#schema/resources/list.ts';
 import { touch } from '../rights/access.ts';
 import { changes, first, Flag } from '../rows.ts';
 import { USE_RECORDED_SECONDS } from '../sign-in/tokens.ts';
-import { listPage, type ListSource, type Page } from './list.ts';
-import { metadataOf, ResourceRow, unchanged, type Outcome, type Stored, type Writing } from './stored.ts';
+import { listPage, type ListSource, type Page } from './common/list.ts';
+import { metadataOf, ResourceRow, unchanged, type Outcome, type Stored, type Writing } from './common/stored.ts';
 
 type Spec = z.output<(typeof TokenKind)['spec']>;
 type Status = z.input<(typeof TokenKind)['status']>;

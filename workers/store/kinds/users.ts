@@ -3,7 +3,7 @@ import { moment } from '#schema/api/endpoint.ts';
 import type { ListRequest } from '#schema/resources/list.ts';
 import type { UserKind } from '#schema/resources/kinds/users.ts';
 import { touch } from '../rights/access.ts';
-import { listPage, type ListSource, type Page } from './list.ts';
+import { listPage, type ListSource, type Page } from './common/list.ts';
 import { revokeLostRegistrationTokens } from '../registration-tokens.ts';
 import { NOT_LAST_ADMINISTRATOR } from '../providers/ways-in.ts';
 import {
@@ -14,9 +14,9 @@ import {
   type Outcome,
   type Stored,
   type Writing,
-} from './stored.ts';
+} from './common/stored.ts';
 import { changes, first, Flag } from '../rows.ts';
-import { Table } from './write.ts';
+import { Table } from './common/write.ts';
 import { END_TOKENS, NO_PASSWORD, PASSWORD_EXPIRES_AT, REMEMBER_PASSWORD } from '../users.ts';
 
 type Spec = z.output<(typeof UserKind)['spec']>;

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Plane } from '#scripts/local/plane.ts';
-import { type AgentRunner, startAgentInProcess, startAgentProcess } from './processes/agent.ts';
-import { FakeApiServer } from './fakes/api-server.ts';
-import { makePki } from './fakes/world.ts';
-import { Scratch } from './processes/local.ts';
-import { firstAdministrator } from './people.ts';
+import { type AgentRunner, startAgentInProcess, startAgentProcess } from '../processes/agent.ts';
+import { FakeApiServer } from '../fakes/api-server.ts';
+import { makePki } from '../fakes/world.ts';
+import { Scratch } from '../processes/local.ts';
+import { firstAdministrator } from '../people.ts';
 import { register } from './world.ts';
 
 const AGENTS = { process: startAgentProcess, 'in-process': startAgentInProcess } as const;

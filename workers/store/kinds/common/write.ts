@@ -1,4 +1,4 @@
-import { changes, isDuplicate } from '../rows.ts';
+import { changes, isDuplicate } from '../../rows.ts';
 import { unchanged, type Change, type Outcome, type Stored, type Writing } from './stored.ts';
 
 /** The table of a kind. Its statements change the row that was seen (`?1`: its id, `?2`: the version of it), or none. */

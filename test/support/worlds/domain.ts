@@ -7,10 +7,10 @@ import { startProcess, waitUntil } from '#scripts/demo/processes.ts';
 import { lock } from '#scripts/demo/tools/lock.ts';
 import type { DirectoryConfig } from '#schema/directory/config.ts';
 import { randomBase32 } from '#schema/ids.ts';
-import { Scratch } from './processes/local.ts';
-import { run } from './processes/program.ts';
-import { makeServers } from './sign-in/tls.ts';
-import { installSamba } from './tools/samba.ts';
+import { Scratch } from '../processes/local.ts';
+import { run } from '../processes/program.ts';
+import { makeServers } from '../sign-in/tls.ts';
+import { installSamba } from '../tools/samba.ts';
 
 const BASE = 'DC=corp,DC=example';
 /** In its certificate beside 127.0.0.1; no name server knows it. */

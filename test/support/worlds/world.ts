@@ -6,13 +6,13 @@ import { z } from 'zod';
 import { type DemoCluster, startCluster } from '#scripts/demo/cluster.ts';
 import { freePort } from '#scripts/lib/port.ts';
 import { type Plane, startPlane } from '#scripts/local/plane.ts';
-import { type AgentRunner, type AgentWorld, startAgentInProcess, startAgentProcess } from './processes/agent.ts';
-import type { PlaneApi } from './api.ts';
-import { type Hops, straight } from './hops.ts';
-import { type ClientTools, Clients } from './processes/kubectl.ts';
-import { addPerson, firstAdministrator, type Home, type Person, withKubeconfigs } from './people.ts';
-import { installClientGo } from './tools/clientgo.ts';
-import { installHelm } from './tools/helm.ts';
+import { type AgentRunner, type AgentWorld, startAgentInProcess, startAgentProcess } from '../processes/agent.ts';
+import type { PlaneApi } from '../api.ts';
+import { type Hops, straight } from '../hops.ts';
+import { type ClientTools, Clients } from '../processes/kubectl.ts';
+import { addPerson, firstAdministrator, type Home, type Person, withKubeconfigs } from '../people.ts';
+import { installClientGo } from '../tools/clientgo.ts';
+import { installHelm } from '../tools/helm.ts';
 
 export interface WorldOptions {
   /** Where the agent runs; `none`: nowhere yet, the test imports the cluster itself. */

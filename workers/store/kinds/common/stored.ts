@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { Condition } from '#schema/resources/metadata.ts';
-import type { Commit } from '../rights/access.ts';
+import type { Commit } from '../../rights/access.ts';
 
 /** A resource as a store knows it. Moments: epoch seconds. */
 export interface Stored<Spec = unknown, Status = unknown> {
