@@ -183,3 +183,6 @@ export async function readConfig(env: RawConfig): Promise<Config> {
   checked ??= await checkConfig(env);
   return checked;
 }
+
+/** As {@link readConfig}, where it was read before; else null. A promise that is settled already still costs the request that waits for it. */
+export const knownConfig = (): Config | null => checked;

@@ -21,7 +21,7 @@ import { Access } from './access.ts';
 import { AuditBuffer } from './audit.ts';
 import { readAgent, readCaller } from './request/caller.ts';
 import { Content } from './request/content.ts';
-import { ADDRESS_HEADER, AUDIT_ID_HEADER, REQUEST_ID_HEADER, requestFields } from './request/fields.ts';
+import { AUDIT_ID_HEADER, requestFields } from './request/fields.ts';
 import { CANCEL_RATE, DIAL_RATE, MAX_CALLS } from './limits.ts';
 import { LiveRequests } from './live.ts';
 import { Counters } from './metrics/counters.ts';
@@ -31,11 +31,13 @@ import { Sockets, type ClusterStatus } from './sockets.ts';
 import { Storage } from './storage.ts';
 import { type Asked, outcomeOf } from './request/asked.ts';
 import { ask } from './streams/call.ts';
+import { Departures } from './streams/departures.ts';
 import { serveHttp } from './streams/http.ts';
 import { Spill } from './streams/spill.ts';
 import { serveUpgrade } from './streams/upgrade.ts';
 import { isObjectOf } from './stub.ts';
-import { isDial, proxyUrl } from './request/target.ts';
+import { proxyUrl } from './request/target.ts';
+import { readWord, type Word } from './request/word.ts';
 import type { Settled } from './tunnels/attachment.ts';
 
 /** One downstream cluster: its tunnels, its access snapshot, and every request to it. A switchboard; the parts do the work. */
@@ -46,6 +48,7 @@ export class Cluster extends DurableObject<Env> {
   readonly #audit: AuditBuffer;
   readonly #spill: Spill;
   readonly #live = new LiveRequests();
+  readonly #departures = new Departures();
   readonly #counters = new Counters(Date.now());
   readonly #dials = new Rates(DIAL_RATE);
   readonly #cancels = new Rates(CANCEL_RATE);
@@ -88,37 +91,43 @@ export class Cluster extends DurableObject<Env> {
     });
   }
 
-  override async fetch(request: Request): Promise<Response> {
+  override fetch(request: Request): Promise<Response> {
     const content = Content.of(request);
     // Nothing to wait for, as with every GET.
-    if (content === null) return await this.#answer(request, null);
+    return content === null ? this.#answer(request, null) : this.#answerWhole(request, content);
+  }
+
+  async #answerWhole(request: Request, content: Content): Promise<Response> {
     const response = await this.#answer(request, content);
     await content.answered(response.status);
     return response;
   }
 
   async #answer(request: Request, content: Content | null): Promise<Response> {
-    const requestId = request.headers.get(REQUEST_ID_HEADER) ?? '';
-    const facts: Facts = { requestId, told: false };
-    const dial = isDial(request.url);
+    const facts: Facts = { requestId: '', told: false };
+    let dial = false;
     try {
-      if (dial) {
-        const agent = readAgent(request.headers);
-        this.#isFor(agent.cluster);
-        if (!this.#dials.spend(request.headers.get(ADDRESS_HEADER) ?? '', Date.now())) {
-          throw new OutriderError('overloaded', 'too many dials of this cluster come from this address');
-        }
-        return this.#sockets.accept(agent);
-      }
-      const principal = readCaller(request.headers);
-      return await this.#counted(request, principal, async () =>
-        marked(await this.#proxy(request, content, principal, facts), facts),
-      );
+      const { word, url } = readWord(request.url);
+      facts.requestId = word.requestId;
+      dial = word.kind === 'dial';
+      if (dial) return this.#dialled(word);
+      const principal = readCaller(word.caller);
+      return await this.#counted({ request, content, principal, word, url }, facts);
     } catch (error) {
+      const { requestId } = facts;
       if (!(error instanceof OutriderError)) log('error', 'request failed', { requestId, error: describeError(error) });
       // Agents read problems (RFC 9457), kubectl reads a Status.
       return dial ? problemResponse(error, requestId) : marked(statusOfError(error, requestId), facts);
     }
+  }
+
+  #dialled({ caller, address }: Word): Response {
+    const agent = readAgent(caller);
+    this.#isFor(agent.cluster);
+    if (!this.#dials.spend(address, Date.now())) {
+      throw new OutriderError('overloaded', 'too many dials of this cluster come from this address');
+    }
+    return this.#sockets.accept(agent);
   }
 
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
@@ -194,7 +203,8 @@ export class Cluster extends DurableObject<Env> {
   }
 
   /** Counts a request by how it was answered, and how soon. */
-  async #counted({ signal }: Request, { user, token }: Principal, answer: () => Promise<Response>): Promise<Response> {
+  async #counted(call: Call, facts: Facts): Promise<Response> {
+    const { user, token } = call.principal;
     const began = Date.now();
     this.#unanswered++;
     try {
@@ -208,13 +218,14 @@ export class Cluster extends DurableObject<Env> {
       if (!this.#cancels.allows(user, began)) {
         throw new OutriderError('overloaded', 'you have given up too many requests before they were answered');
       }
-      const response = await answer();
+      const response = marked(await this.#proxy(call, facts), facts);
       this.#counters.answered(response.status, Date.now() - began);
       return response;
     } catch (error) {
       const now = Date.now();
-      if (signal.aborted) this.#cancels.charge(user, now);
-      this.#counters.refused(codeOf(error), signal.aborted, now - began);
+      const { aborted } = call.request.signal;
+      if (aborted) this.#cancels.charge(user, now);
+      this.#counters.refused(codeOf(error), aborted, now - began);
       throw error;
     } finally {
       this.#unanswered--;
@@ -251,18 +262,26 @@ export class Cluster extends DurableObject<Env> {
     }
   }
 
-  async #proxy(request: Request, content: Content | null, principal: Principal, facts: Facts): Promise<Response> {
-    const { requestId } = facts;
-    const { method, headers, signal } = request;
-    const { cluster, target } = proxyUrl(request.url);
+  async #proxy({ request, content, principal, word, url }: Call, facts: Facts): Promise<Response> {
+    const { requestId } = word;
+    const { method, headers } = request;
+    const { cluster, target } = proxyUrl(url);
     this.#isFor(cluster);
     const upgrade = headers.get('upgrade')?.toLowerCase() === 'websocket';
     const asked = { method, target, upgrade };
     const audited = mayChange(asked) && (await readConfig(this.env)).audit.level !== 'None';
-    const identity = await this.#access.authorize(principal, asked);
-    const head = requestHead({ method, target, fields: requestFields(headers, identity) });
+    const authorized = this.#access.authorize(principal, asked);
+    const identity = authorized instanceof Promise ? await authorized : authorized;
+    const head = requestHead({ method, target, fields: requestFields(request, word, identity) });
     const live = this.#live.begin({ principal, facts: asked, identity });
-    const outbound = { method, head, content, signal, requestId, live };
+    const outbound = {
+      method,
+      head,
+      content,
+      client: this.#departures.client(request, content !== null),
+      requestId,
+      live,
+    };
     const serve = async (): Promise<Response> => {
       if (!upgrade) return await serveHttp(this.#sockets.pool, outbound);
       const offered = headers.get('sec-websocket-protocol')?.split(',') ?? [];
@@ -272,7 +291,7 @@ export class Cluster extends DurableObject<Env> {
     if (!audited) return await serve();
     const event = proxiedEvent({
       ...{ requestId, method, target, cluster, identity, at: Date.now() },
-      address: headers.get(ADDRESS_HEADER),
+      address: word.address,
       userAgent: headers.get('user-agent'),
       sentAuditId: headers.get(AUDIT_ID_HEADER),
     });
@@ -288,9 +307,20 @@ export class Cluster extends DurableObject<Env> {
   }
 }
 
+/** One request to the cluster. */
+interface Call {
+  readonly request: Request;
+  readonly content: Content | null;
+  readonly principal: Principal;
+  readonly word: Word;
+  /** As the client asked. */
+  readonly url: string;
+}
+
 /** What is known of a request besides what it says itself. */
 interface Facts {
-  readonly requestId: string;
+  /** '' until it was read. */
+  requestId: string;
   /** Its event is stored here. */
   told: boolean;
 }

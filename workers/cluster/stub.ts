@@ -35,6 +35,12 @@ export async function clusterObject(
   return id === null ? null : namespaceOf(env, clusterId).get(id);
 }
 
+/** As {@link clusterObject}, for an id that was found to be one of this plane's before; else null. */
+export function knownObject(env: Env, clusterId: string): DurableObjectStub<Cluster> | null {
+  const id = known.get(clusterId);
+  return id === undefined ? null : namespaceOf(env, clusterId).get(id);
+}
+
 /** Whether `id` is the object of a cluster: what an object is named after it cannot read, but it can compare. */
 export function isObjectOf(env: Env, clusterId: string, id: DurableObjectId): boolean {
   return ClusterId.safeParse(clusterId).success && namespaceOf(env, clusterId).idFromName(clusterId).equals(id);

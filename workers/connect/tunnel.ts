@@ -2,8 +2,8 @@ import type { AgentPrincipal } from '#schema/access.ts';
 import { OutriderError, unknownCluster } from '#schema/errors.ts';
 import { verifyAgentCredential } from '../authn/agent-credential.ts';
 import { bearerToken } from '../authn/bearer.ts';
-import { PRINCIPAL_HEADER, writeAgent } from '../cluster/request/caller.ts';
-import { ADDRESS_HEADER, REQUEST_ID_HEADER } from '../cluster/request/fields.ts';
+import { writeAgent } from '../cluster/request/caller.ts';
+import { withWord } from '../cluster/request/word.ts';
 import { clusterObject } from '../cluster/stub.ts';
 import type { Config } from '../env.ts';
 import { describeError, log } from '../log.ts';
@@ -29,12 +29,8 @@ export async function dialTunnel(
   await refuseOld(env.DB, agent);
   const stub = await clusterObject(env, config, agent.cluster);
   if (stub === null) throw unknownCluster();
-  const headers = new Headers(request.headers);
-  headers.delete('authorization');
-  headers.set(PRINCIPAL_HEADER, writeAgent(agent));
-  headers.set(REQUEST_ID_HEADER, requestId);
-  headers.set(ADDRESS_HEADER, address ?? '');
-  return await stub.fetch(new Request(request, { headers }));
+  const said = { requestId, traceparent: '', continued: false, address: address ?? '' };
+  return await stub.fetch(withWord(request.url, { kind: 'dial', caller: writeAgent(agent), ...said }), request);
 }
 
 /**

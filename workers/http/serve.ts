@@ -11,10 +11,10 @@ import { Content } from '../cluster/request/content.ts';
 import { clusterObject, newClusterId } from '../cluster/stub.ts';
 import { CONNECT_PATH, pathOf } from '../cluster/request/target.ts';
 import { dialTunnel } from '../connect/tunnel.ts';
-import { readConfig, type Config } from '../env.ts';
+import { knownConfig, readConfig, type Config } from '../env.ts';
 import { describeError, loggablePath, logRequest } from '../log.ts';
 import { codeOf, problemResponse } from '../problem.ts';
-import { proxyRequest } from '../proxy/route.ts';
+import { proxyRequest, type Facts } from '../proxy/route.ts';
 import { statusOfError } from '../status.ts';
 import { addressOf, callerOf } from './address.ts';
 import { createApp } from './app.ts';
@@ -43,21 +43,9 @@ async function answer(request: Request, env: Env, context: ExecutionContext): Pr
   const pathname = pathOf(request.url);
   const forKubectl = pathname.startsWith('/k8s/');
   try {
-    const config = await readConfig(env);
-    if (forKubectl) {
-      const caller = (): string | null => clientAddress(request);
-      const verified = ({ token }: Principal): void =>
-        noteUse(
-          { db: env.DB, waitUntil: (work) => context.waitUntil(work) },
-          token,
-          caller(),
-          Math.floor(Date.now() / 1000),
-        );
-      return await proxyRequest(request, env, config, {
-        ...{ requestId, address: () => peerOf(request), caller, verified },
-        refused: noteRefusal(env, config, context),
-      });
-    }
+    const config = knownConfig() ?? (await readConfig(env));
+    if (forKubectl)
+      return await proxyRequest(request, env, config, new KubectlCall(request, env, config, context, requestId));
     if (pathname === CONNECT_PATH) {
       return await dialTunnel(request, env, config, { requestId, address: clientAddress(request) });
     }
@@ -77,6 +65,40 @@ async function answer(request: Request, env: Env, context: ExecutionContext): Pr
       ...(code === 'internal' ? { error: describeError(error) } : {}),
     });
     return response;
+  }
+}
+
+/** What the proxy may ask about a request, and tell of it. */
+class KubectlCall implements Facts {
+  readonly requestId: string;
+  readonly #request: Request;
+  readonly #env: Env;
+  readonly #config: Config;
+  readonly #context: ExecutionContext;
+
+  constructor(request: Request, env: Env, config: Config, context: ExecutionContext, requestId: string) {
+    this.requestId = requestId;
+    this.#request = request;
+    this.#env = env;
+    this.#config = config;
+    this.#context = context;
+  }
+
+  address(): string | null {
+    return peerOf(this.#request);
+  }
+
+  caller(): string | null {
+    return clientAddress(this.#request);
+  }
+
+  verified({ token }: Principal): void {
+    const waitUntil = (work: Promise<unknown>): void => this.#context.waitUntil(work);
+    noteUse({ db: this.#env.DB, waitUntil }, token, this.caller(), Math.floor(Date.now() / 1000));
+  }
+
+  refused(event: AuditEvent): void {
+    noteRefusal(this.#env, this.#config, this.#context)(event);
   }
 }
 

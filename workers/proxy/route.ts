@@ -3,19 +3,19 @@ import { refused, type AuditEvent } from '#schema/audit/event.ts';
 import { mayChange } from '#schema/audit/request-info.ts';
 import { OutriderError, unknownCluster } from '#schema/errors.ts';
 import { SAFE_METHODS } from '#schema/http/methods.ts';
-import { TRACEPARENT, traceOf, TRACESTATE, type Trace } from '#schema/http/trace.ts';
+import { TRACEPARENT, traceOf, type Trace } from '#schema/http/trace.ts';
 import { ClusterId } from '#schema/ids.ts';
 import { proxiedEvent } from '../audit/events.ts';
-import { authenticate } from '../authn/bearer.ts';
+import { authenticate, rememberedCaller } from '../authn/bearer.ts';
 import type { Cluster } from '../cluster/object.ts';
-import { PRINCIPAL_HEADER, writeCaller } from '../cluster/request/caller.ts';
-import { ADDRESS_HEADER, AUDIT_ID_HEADER, REQUEST_ID_HEADER } from '../cluster/request/fields.ts';
-import { clusterObject } from '../cluster/stub.ts';
-import { parseProxyUrl, proxyUrl } from '../cluster/request/target.ts';
+import { writeCaller } from '../cluster/request/caller.ts';
+import { AUDIT_ID_HEADER } from '../cluster/request/fields.ts';
+import { clusterObject, knownObject } from '../cluster/stub.ts';
+import { notOfProxy, parseProxyUrl, type ProxyTarget } from '../cluster/request/target.ts';
+import { withWord } from '../cluster/request/word.ts';
 import type { Config } from '../env.ts';
 import { beginLine, type BegunLine, describeError, endLine, log, loggablePath } from '../log.ts';
 import { CODE_HEADER, statusOfError, TOLD_HEADER } from '../status.ts';
-import { type HeaderList, scrubbed } from './headers.ts';
 import { answerSpdy, isSpdySession } from './spdy.ts';
 import { amongStrangers } from './strangers.ts';
 
@@ -25,58 +25,56 @@ const MAX_LOGGED_PATH = 1024;
 /** Room for any id; what a client makes up may be longer. */
 const MAX_LOGGED_CLUSTER = 64;
 
-/** Fetch standard, "Request", constructor step 36: no body with these. */
-const WITHOUT_CONTENT = new Set(['GET', 'HEAD']);
+/** What is known of whoever asks besides what they say, and who is to hear of it. */
+export interface Facts {
+  readonly requestId: string;
+  /** Whence, as the platform says it. */
+  address(): string | null;
+  /** Whom that stands for: whose requests count as one, for throttles. */
+  caller(): string | null;
+  /** Is told of a caller once in a while. */
+  verified(principal: Principal): void;
+  /** Is told of calls that might have changed something, and that were refused for who asks or how often. */
+  refused(event: AuditEvent): void;
+}
 
 /**
  * `/k8s/clusters/:cluster/*`: whoever calls is named here, and everything else is decided in the cluster's object. Reads no database.
  * Every refusal is a `metav1.Status`.
- * @param facts `address`: whence, as the platform says it; `caller`: whom that stands for
  */
-export async function proxyRequest(
-  request: Request,
-  env: Env,
-  config: Config,
-  facts: Pick<Known, 'requestId' | 'address' | 'caller' | 'verified' | 'refused'>,
-): Promise<Response> {
+export async function proxyRequest(request: Request, env: Env, config: Config, facts: Facts): Promise<Response> {
   const started = Date.now();
   const trace = traceOf(request.headers.get(TRACEPARENT));
-  const { requestId } = facts;
-  const known: Known = { ...facts, trace, principal: null, line: null };
+  const known: Known = { facts, trace, parsed: parseProxyUrl(request.url), principal: null, line: null };
   let response: Response;
   let failure: unknown;
   try {
     response = await proxy(request, env, config, known);
   } catch (error) {
     failure = error;
-    response = statusOfError(error, requestId);
+    response = statusOfError(error, facts.requestId);
   }
   noteRefusal(request, known, response, started);
   logProxied(known.line ?? lineOf(request, known), response, Date.now() - started, failure);
   return unmarked(response);
 }
 
-/** What is known of a request besides what it says itself. */
+/** What was found out so far. */
 interface Known {
-  readonly requestId: string;
-  /** Is told of a caller once in a while. */
-  readonly verified: (principal: Principal) => void;
+  readonly facts: Facts;
   readonly trace: Trace;
-  address(): string | null;
-  /** Whose requests count as one, for throttles. */
-  readonly caller: () => string | null;
-  /** Is told of calls that might have changed something, and that were refused for who asks or how often. */
-  readonly refused: (event: AuditEvent) => void;
+  /** Null: the URL is not the proxy's. */
+  readonly parsed: ProxyTarget | null;
   /** Null until its token was read. */
   principal: Principal | null;
   /** Null until the cluster was asked. */
   line: BegunLine | null;
 }
 
-function lineOf(request: Request, { requestId, trace, principal }: Known): BegunLine {
-  const { cluster, target } = parseProxyUrl(request.url) ?? { cluster: '', target: new URL(request.url).pathname };
+function lineOf(request: Request, { facts, trace, parsed, principal }: Known): BegunLine {
+  const { cluster, target } = parsed ?? { cluster: '', target: new URL(request.url).pathname };
   return beginLine({
-    requestId,
+    requestId: facts.requestId,
     traceId: trace.traceId,
     method: request.method,
     // Cut off, or one client's address would fill the log; a query may hold a secret.
@@ -115,20 +113,20 @@ function noteRefusal(request: Request, known: Known, response: Response, at: num
   const { status } = response;
   if (!REFUSED.has(status)) return;
   const code = response.headers.get(CODE_HEADER);
-  const parsed = parseProxyUrl(request.url);
+  const { parsed, principal, facts } = known;
   if (code === null || parsed === null || response.headers.has(TOLD_HEADER)) return;
   const { method } = request;
   const { cluster, target } = parsed;
   if (!ClusterId.safeParse(cluster).success || !mayChange({ method, target, upgrade: isWebSocket(request) })) return;
-  const { principal, requestId } = known;
+  const { requestId } = facts;
   const event = proxiedEvent({
-    ...{ requestId, method, target, cluster, at, address: known.address() },
+    ...{ requestId, method, target, cluster, at, address: facts.address() },
     // A name is the plane's to know, and this has asked nobody.
     identity: principal === null ? null : { ...principal, username: principal.user },
     userAgent: request.headers.get('user-agent'),
     sentAuditId: request.headers.get(AUDIT_ID_HEADER),
   });
-  known.refused(refused(event, code, status, Date.now()));
+  facts.refused(refused(event, code, status, Date.now()));
 }
 
 /** Without what the object says to the Worker alone. */
@@ -140,37 +138,39 @@ function unmarked(response: Response): Response {
 }
 
 async function proxy(request: Request, env: Env, config: Config, known: Known): Promise<Response> {
-  const { requestId, trace } = known;
-  const parsed = proxyUrl(request.url);
+  const { facts, trace, parsed } = known;
+  const { requestId } = facts;
+  if (parsed === null) throw notOfProxy();
   const websocket = isWebSocket(request);
   if (websocket) refuseForeignOrigin(request, config);
-  const { caller, verified } = known;
-  const principal = await amongStrangers(
-    caller,
-    async (unknown) => await authenticate(request, config, undefined, { unknown, verified }),
-  );
+  const principal = rememberedCaller(request, config) ?? (await callerOf(request, config, facts));
   known.principal = principal;
   const object = async (): Promise<DurableObjectStub<Cluster> | null> =>
     await clusterObject(env, config, parsed.cluster);
-  const stub = await object();
+  const stub = knownObject(env, parsed.cluster) ?? (await object());
   if (stub === null) {
     throw new OutriderError('unknown_cluster', `there is no cluster ${JSON.stringify(parsed.cluster.slice(0, 64))}`);
   }
-  const headers = scrubbed(request.headers, { websocket, acceptEncoding: acceptEncoding(request) }).filter(
-    ([name]) => name !== TRACEPARENT && (trace.continued || name !== TRACESTATE),
-  );
-  headers.push([PRINCIPAL_HEADER, writeCaller(principal)], [REQUEST_ID_HEADER, requestId]);
-  headers.push([TRACEPARENT, trace.traceparent]);
-  if (mayChange({ method: request.method, target: parsed.target, upgrade: websocket })) {
-    headers.push([ADDRESS_HEADER, known.address() ?? '']);
-  }
-  // kube-apiserver takes it for the id of its audit event (apiserver/pkg/endpoints/filters/audit_init.go), so that its log can be joined with ours.
-  if (!headers.some(([name]) => name === AUDIT_ID_HEADER)) headers.push([AUDIT_ID_HEADER, requestId]);
-  const answer = ask(stub, object, request, headers);
+  const acts = mayChange({ method: request.method, target: parsed.target, upgrade: websocket });
+  const url = withWord(request.url, {
+    ...{ kind: 'call', caller: writeCaller(principal), requestId },
+    ...{ traceparent: trace.traceparent, continued: trace.continued },
+    address: acts ? (facts.address() ?? '') : '',
+  });
+  const answer = ask(stub, object, request, { url, repeatable: !websocket && SAFE_METHODS.has(request.method) });
   // The cluster is at work already: what is written now delays nobody.
   known.line = lineOf(request, known);
   const response = await answer;
   return isSpdySession(request.method, parsed.target) ? await answerSpdy(response, requestId) : response;
+}
+
+/** Who is calling, by a look at their token. @throws OutriderError unauthenticated, overloaded */
+async function callerOf(request: Request, config: Config, facts: Facts): Promise<Principal> {
+  const verified = (principal: Principal): void => facts.verified(principal);
+  return await amongStrangers(
+    () => facts.caller(),
+    async (unknown) => await authenticate(request, config, undefined, { unknown, verified }),
+  );
 }
 
 /**
@@ -181,22 +181,15 @@ async function ask(
   first: DurableObjectStub<Cluster>,
   another: () => Promise<DurableObjectStub<Cluster> | null>,
   request: Request,
-  headers: HeaderList,
+  { url, repeatable }: { url: string; repeatable: boolean },
 ): Promise<Response> {
-  const { url, method, body } = request;
-  const repeatable = body === null && SAFE_METHODS.has(method) && !headers.some(([name]) => name === 'upgrade');
-  // Without the request's signal: a client that goes away ends this invocation, and with it what it asked the object.
-  const init = { method, headers, body, redirect: 'manual' } as const;
-  // A GET with a length, be it 0, has a body here, which only a request made of a request may have.
-  const send = (stub: DurableObjectStub<Cluster>): Promise<Response> =>
-    body !== null && WITHOUT_CONTENT.has(method)
-      ? stub.fetch(new Request(request, { headers, redirect: 'manual' }))
-      : stub.fetch(url, init);
+  // Handed on as it came: to make another of it would take longer than all that is decided here.
+  const send = (stub: DurableObjectStub<Cluster>): Promise<Response> => stub.fetch(url, request);
   try {
     return await send(first);
   } catch (error) {
     refuseOverload(error);
-    if (!repeatable) throw lost();
+    if (!repeatable || request.body !== null) throw lost();
   }
   const stub = await another();
   if (stub === null) throw unknownCluster();
@@ -225,10 +218,4 @@ function refuseForeignOrigin(request: Request, config: Config): void {
   if (origin !== null && origin !== config.publicUrl) {
     throw new OutriderError('cross_origin', 'WebSockets are opened from the plane’s own pages only');
   }
-}
-
-/** What the client can decode. The edge rewrites the field and keeps the original here; a plain workerd does neither. */
-function acceptEncoding(request: Request): string | null {
-  const original = request.cf?.['clientAcceptEncoding'];
-  return typeof original === 'string' ? original : request.headers.get('accept-encoding');
 }

@@ -1,5 +1,6 @@
 import { Content } from '#workers/cluster/request/content.ts';
 import { Spill } from '#workers/cluster/streams/spill.ts';
+import { Departures } from '#workers/cluster/streams/departures.ts';
 import { serveHttp, type Outbound } from '#workers/cluster/streams/http.ts';
 import { serveUpgrade } from '#workers/cluster/streams/upgrade.ts';
 import { LiveRequests } from '#workers/cluster/live.ts';
@@ -20,7 +21,9 @@ export type Reach =
   | 'hanging';
 
 /** A request as the client sends it. */
-export type Inbound = Pick<Outbound, 'method' | 'head' | 'signal'> & {
+export type Inbound = Pick<Outbound, 'method' | 'head'> & {
+  /** Aborts when the client goes away. */
+  signal: AbortSignal;
   body: ReadableStream<Uint8Array> | null;
   upgrade: boolean;
 };
@@ -47,6 +50,7 @@ class Life {
   readonly domain: Domain;
   readonly sockets: Sockets;
   readonly live = new LiveRequests();
+  readonly departures = new Departures();
   readonly spill: Spill;
   readonly handles = new Map<Wire, ServerSocket>();
   readonly #onEnd = new Set<() => void>();
@@ -236,6 +240,7 @@ export class Plane {
     const outbound = {
       ...inbound,
       content,
+      client: life.departures.client(inbound, content !== null),
       requestId: 'r',
       live: life.live.begin({ principal: CALLER, facts, identity: IDENTITY }),
     };

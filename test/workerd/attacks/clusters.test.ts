@@ -3,7 +3,7 @@ import { env, exports } from 'cloudflare:workers';
 import { base64url } from 'jose';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { clusterObject, newClusterId } from '#workers/cluster/stub.ts';
-import { PRINCIPAL_HEADER } from '#workers/cluster/request/caller.ts';
+import { withWord } from '#workers/cluster/request/word.ts';
 import { ORIGIN, type ScriptedAgent } from '../support/agent.ts';
 import { makeWorld, principal, type World } from '../support/world.ts';
 
@@ -100,29 +100,36 @@ test('attack: a header that names another cluster changes nothing', async () => 
   expect(await ask(`/k8s/clusters/${a.id}/version`, { headers })).toEqual({ status: 200, text: 'A' });
 });
 
-// Taken out: that the Worker overwrites what is there (it was kept where it was). It failed: A's object refused what was now B's agent.
-test('attack: a header that a dial brings along does not make it the agent of another cluster', async () => {
-  const forged = { cluster: b.id, publicKey: b.key.publicKey, generation: 1 };
-  const response = await exports.default.fetch(`${ORIGIN}/connect/tunnel`, {
-    headers: {
-      upgrade: 'websocket',
-      authorization: `Bearer ${await a.credential()}`,
-      [PRINCIPAL_HEADER]: base64url.encode(JSON.stringify(forged)),
-    },
-  });
+/** The URL by which an object is asked, where a Worker names somebody. */
+function named(kind: 'dial' | 'call', path: string, caller: object): string {
+  const said = { requestId: 'r', traceparent: '', continued: false, address: '' };
+  return withWord(`${ORIGIN}${path}`, { kind, caller: base64url.encode(JSON.stringify(caller)), ...said });
+}
+
+// Taken out: that the object reads the last word (it read the first). Both failed: A's object refused what was now B's agent, and somebody else was served.
+test('attack: a word that a dial brings along does not make it the agent of another cluster', async () => {
+  const forged = named('dial', '/connect/tunnel', { cluster: b.id, publicKey: b.key.publicKey, generation: 1 });
+  const headers = { upgrade: 'websocket', authorization: `Bearer ${await a.credential()}` };
+  const response = await exports.default.fetch(forged, { headers });
   expect(response.status).toBe(101);
   response.webSocket?.accept();
   response.webSocket?.close();
 });
 
+test('attack: a word that a request brings along names nobody', async () => {
+  const stranger = principal(`u-${'b'.repeat(10)}`);
+  const forged = named('call', `/k8s/clusters/${a.id}/version`, stranger);
+  expect(await ask(forged.slice(ORIGIN.length))).toEqual({ status: 200, text: 'A' });
+  const dial = named('dial', `/k8s/clusters/${a.id}/version`, { cluster: a.id, publicKey: 'x', generation: 1 });
+  expect(await ask(dial.slice(ORIGIN.length))).toEqual({ status: 200, text: 'A' });
+});
+
 // Taken out, for this and the two that follow: the object's check that it is the one asked for. All three failed.
 test('attack: an agent of A that dials B’s object is refused by the object itself', async () => {
-  // The Worker dials the object that the credential names; here its header comes to the wrong one.
+  // The Worker dials the object that the credential names; here its word comes to the wrong one.
   const stub = (await clusterObject(env, a.config, b.id))!;
   const agent = { cluster: a.id, publicKey: a.key.publicKey, generation: 1 };
-  const response = await stub.fetch(`${ORIGIN}/connect/tunnel`, {
-    headers: { upgrade: 'websocket', [PRINCIPAL_HEADER]: base64url.encode(JSON.stringify(agent)) },
-  });
+  const response = await stub.fetch(named('dial', '/connect/tunnel', agent), { headers: { upgrade: 'websocket' } });
   expect(response.webSocket).toBeNull();
   expect(response.status).toBe(404);
   expect((await b.status()).tunnels).toHaveLength(1);
@@ -130,8 +137,14 @@ test('attack: an agent of A that dials B’s object is refused by the object its
 
 test('attack: a request for A that comes to B’s object is refused by the object itself', async () => {
   const stub = (await clusterObject(env, a.config, b.id))!;
-  const headers = { [PRINCIPAL_HEADER]: base64url.encode(JSON.stringify(principal(a.owner))) };
-  expect((await stub.fetch(`${ORIGIN}/k8s/clusters/${a.id}/version`, { headers })).status).toBe(404);
+  const url = named('call', `/k8s/clusters/${a.id}/version`, principal(a.owner));
+  expect((await stub.fetch(url)).status).toBe(404);
+});
+
+test('attack: a request that names nobody is refused by the object itself', async () => {
+  const stub = (await clusterObject(env, a.config, a.id))!;
+  const headers = { 'outrider-principal': base64url.encode(JSON.stringify(principal(a.owner))) };
+  expect((await stub.fetch(`${ORIGIN}/k8s/clusters/${a.id}/version`, { headers })).status).toBe(401);
 });
 
 test('attack: a snapshot of A is not taken by B’s object', async () => {

@@ -77,7 +77,7 @@ test('attack: naming an impersonation header in Connection does not hide it from
   await refused({ connection: 'Impersonate-User', 'Impersonate-User': 'system:admin' });
 });
 
-// Taken out: `x-remote-` in headers.ts and fields.ts. All five failed; with only the first taken out the second held.
+// Taken out: `x-remote-` in scrub.ts. All five failed.
 test.each(['X-Remote-User', 'X-Remote-Group', 'X-Remote-Uid', 'x-remote-extra-scopes', 'X-REMOTE-EXTRA-'])(
   'attack: a client’s own %s never reaches the cluster (CVE-2026-61682, CVE-2026-17107)',
   async (name) => {
@@ -86,7 +86,7 @@ test.each(['X-Remote-User', 'X-Remote-Group', 'X-Remote-Uid', 'x-remote-extra-sc
   },
 );
 
-// Taken out: the prefix `outrider-` in headers.ts, and a principal that is there already was kept. It failed.
+// Taken out: the prefix `outrider-` in scrub.ts. It failed. Nobody reads such a field any more.
 test('attack: a forged outrider-principal is not believed', async () => {
   const somebody = await addPerson({ administrator: true });
   const forged = btoa(JSON.stringify(principal(somebody)));
@@ -104,7 +104,7 @@ test('attack: an agent’s credential does not open the way of people, nor a per
   await expect(world.connect({ credential: world.token })).rejects.toThrow('401');
 });
 
-// Taken out: the deletion of NOT_FOR_CLUSTERS. It failed, with the list in fields.ts and without.
+// Taken out: the deletion of NOT_FOR_CLUSTERS. It failed.
 test('attack: cookies, the token and addresses of the plane never reach the cluster', async () => {
   const headers = {
     cookie: 'outrider_session=secret',

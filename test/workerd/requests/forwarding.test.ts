@@ -184,10 +184,10 @@ describe('header fields of a request', () => {
   });
 
   test.each(['gzip', 'identity', 'gzip;q=0.5, zstd'])(
-    'the client’s own Accept-Encoding %s is what counts',
+    'behind the edge the client’s own Accept-Encoding %s is what counts',
     async (encoding) => {
       const cf = { clientAcceptEncoding: encoding } as RequestInitCfProperties;
-      const { stream } = await exchange('/api', { headers: { 'accept-encoding': 'br, gzip' }, cf });
+      const { stream } = await exchange('/api', { headers: { 'accept-encoding': 'br, gzip', 'cf-ray': '1-AMS' }, cf });
       expect(stream.request.fields.filter(([name]) => name === 'accept-encoding')).toEqual([
         ['accept-encoding', encoding],
       ]);

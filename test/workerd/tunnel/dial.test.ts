@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers';
 import { beforeAll, expect, test } from 'vitest';
 import { base64url } from 'jose';
 import { signAgentCredential } from '#workers/authn/agent-credential.ts';
-import { PRINCIPAL_HEADER } from '#workers/cluster/request/caller.ts';
+import { withWord } from '#workers/cluster/request/word.ts';
 import { clusterObject, newClusterId } from '#workers/cluster/stub.ts';
 import {
   administrator,
@@ -50,7 +50,8 @@ test("what the cluster's object refuses of a dial is a problem too, which agents
   const [id, other] = [await cluster(), await cluster()];
   const principal = base64url.encode(JSON.stringify({ cluster: other, publicKey: key(1), generation: 1 }));
   const stub = (await clusterObject(env, await config(), id)) ?? expect.fail('no object');
-  const answer = await stub.fetch(`${ORIGIN}/connect/tunnel`, { headers: { [PRINCIPAL_HEADER]: principal } });
+  const said = { requestId: 'r', traceparent: '', continued: false, address: '' };
+  const answer = await stub.fetch(withWord(`${ORIGIN}/connect/tunnel`, { kind: 'dial', caller: principal, ...said }));
   expect(answer.headers.get('content-type')).toBe('application/problem+json');
   expect(await answer.json()).toMatchObject({ code: 'unknown_cluster', status: 404 });
 });

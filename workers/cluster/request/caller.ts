@@ -1,9 +1,5 @@
 import { base64url } from 'jose';
 import { AgentPrincipal, Principal } from '#schema/access.ts';
-import { OutriderError } from '#schema/errors.ts';
-
-/** By this header a Worker tells the object who is calling. The Worker deletes a client's own before it sets it; nothing else can reach an object. */
-export const PRINCIPAL_HEADER = 'outrider-principal';
 
 /** Callers that an isolate remembers in writing, each well under 1 KiB; oldest out. */
 const MAX_READ = 4096;
@@ -12,7 +8,7 @@ const MAX_READ = 4096;
 const written = new WeakMap<Principal, string>();
 const read = new Map<string, Principal>();
 
-/** The value of {@link PRINCIPAL_HEADER}. */
+/** A caller as `word.ts` carries them to the object: base64url of JSON. */
 export function writeCaller(principal: Principal): string {
   let text = written.get(principal);
   if (text === undefined) {
@@ -22,9 +18,8 @@ export function writeCaller(principal: Principal): string {
   return text;
 }
 
-/** @throws OutriderError unauthenticated where nobody is named. */
-export function readCaller(headers: Headers): Principal {
-  const text = textOf(headers);
+/** @throws Error for anything but what {@link writeCaller} gave */
+export function readCaller(text: string): Principal {
   let principal = read.get(text);
   if (principal === undefined) {
     principal = Object.freeze(parse(Principal, text));
@@ -41,14 +36,8 @@ export function writeAgent(agent: AgentPrincipal): string {
 }
 
 /** As {@link readCaller}, for an agent that dials. */
-export function readAgent(headers: Headers): AgentPrincipal {
-  return parse(AgentPrincipal, textOf(headers));
-}
-
-function textOf(headers: Headers): string {
-  const text = headers.get(PRINCIPAL_HEADER);
-  if (text === null) throw new OutriderError('unauthenticated', 'the request names no caller');
-  return text;
+export function readAgent(text: string): AgentPrincipal {
+  return parse(AgentPrincipal, text);
 }
 
 const write = (value: object): string => base64url.encode(JSON.stringify(value));

@@ -1,47 +1,57 @@
 import { expect, test } from 'vitest';
-import { PRINCIPAL_HEADER } from './caller.ts';
-import { ACCEPT_ENCODING_HEADER, requestFields } from './fields.ts';
+import { requestFields, type Incoming } from './fields.ts';
+import type { Word } from './word.ts';
 
 const identity = { user: 'u-aaaaaaaaaa', groups: ['g'], username: 'ada', token: 't-aaaaaaaaaa' };
+const word: Word = {
+  ...{ kind: 'call', caller: 'x', requestId: 'r-1', address: '' },
+  ...{ traceparent: '00-1-2-00', continued: false },
+};
+const PLANE = [
+  ['x-request-id', 'r-1'],
+  ['traceparent', '00-1-2-00'],
+  ['audit-id', 'r-1'],
+];
 const IDENTITY = [
   ['impersonate-user', 'u-aaaaaaaaaa'],
   ['impersonate-group', 'g'],
   ['impersonate-extra-outrider.dev%2fusername', 'ada'],
   ['impersonate-extra-outrider.dev%2ftoken', 't-aaaaaaaaaa'],
 ];
+const incoming = (init: HeadersInit, cf?: Record<string, unknown>): Incoming =>
+  ({ headers: new Headers(init), cf }) as Incoming;
+const fields = (init: HeadersInit, said: Partial<Word> = {}): unknown[] =>
+  requestFields(incoming(init), { ...word, ...said }, identity);
 
-test('the identity comes last, after what the client sent', () => {
-  expect(requestFields(new Headers({ accept: 'application/json' }), identity)).toEqual([
-    ['accept', 'application/json'],
+test('the identity comes last, after what the client sent and what the plane adds', () => {
+  expect(fields({ accept: 'application/json' })).toEqual([['accept', 'application/json'], ...PLANE, ...IDENTITY]);
+});
+
+test('no identity of another kind stands beside it', () => {
+  expect(fields({ authorization: 'Bearer x', cookie: 'a=b', 'x-remote-user': 'root' })).toEqual([
+    ...PLANE,
     ...IDENTITY,
   ]);
+  expect(() => fields({ 'impersonate-uid': '0' })).toThrow('leave out --as');
 });
 
-test('no identity of another kind stands beside it, whatever the Worker let through', () => {
-  const headers = new Headers({
-    authorization: 'Bearer x',
-    cookie: 'a=b',
-    'impersonate-user': 'root',
-    'impersonate-uid': '0',
-    'x-remote-user': 'root',
-  });
-  expect(requestFields(headers, identity)).toEqual(IDENTITY);
+test('a request has one id, the plane’s; an audit id of the client’s own stays', () => {
+  const sent = fields({ 'x-request-id': 'forged', 'audit-id': 'mine' });
+  expect(sent).toEqual([['audit-id', 'mine'], PLANE[0], PLANE[1], ...IDENTITY]);
 });
 
-test('fields between the Worker and the object, and of the handshake, are not the cluster’s', () => {
-  const headers = new Headers({
-    [PRINCIPAL_HEADER]: 'x',
-    'accept-encoding': 'br, gzip',
-    upgrade: 'websocket',
-    'sec-websocket-key': 'x',
-    'sec-websocket-version': '13',
-    'sec-websocket-extensions': 'permessage-deflate',
-    'sec-websocket-protocol': 'v5.channel.k8s.io',
-  });
-  expect(requestFields(headers, identity)).toEqual([['sec-websocket-protocol', 'v5.channel.k8s.io'], ...IDENTITY]);
+test('the trace is the one that was told; tracestate belongs to a trace that goes on', () => {
+  const init = { traceparent: 'anything', tracestate: 'a=b' };
+  expect(fields(init)).toEqual([...PLANE, ...IDENTITY]);
+  expect(fields(init, { continued: true })).toEqual([['tracestate', 'a=b'], ...PLANE, ...IDENTITY]);
 });
 
-test('Accept-Encoding is what the client sent to the edge', () => {
-  const headers = new Headers({ 'accept-encoding': 'br, gzip', [ACCEPT_ENCODING_HEADER]: 'identity' });
-  expect(requestFields(headers, identity)[0]).toEqual(['accept-encoding', 'identity']);
+test('Accept-Encoding is what the client sent to the edge, where there is one', () => {
+  const sent = (init: HeadersInit, cf?: Record<string, unknown>): unknown =>
+    requestFields(incoming(init, cf), word, identity)[0];
+  const edge = { 'accept-encoding': 'br, gzip', 'cf-ray': '8a1b2c3d4e5f6a7b-AMS' };
+  expect(sent(edge, { clientAcceptEncoding: 'identity' })).toEqual(['accept-encoding', 'identity']);
+  expect(sent(edge, { clientAcceptEncoding: '' })).toEqual(['accept-encoding', '']);
+  expect(sent(edge)).toEqual(['accept-encoding', 'br, gzip']);
+  expect(sent({ 'accept-encoding': 'gzip' }, { clientAcceptEncoding: 'br' })).toEqual(['accept-encoding', 'gzip']);
 });

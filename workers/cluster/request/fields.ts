@@ -1,45 +1,39 @@
-import { IMPERSONATE_PREFIX, REMOTE_PREFIX } from '#schema/kube/impersonation.ts';
+import { TRACEPARENT, TRACESTATE } from '#schema/http/trace.ts';
 import type { Field } from '#schema/protocol/codec/head.ts';
 import { impersonationFields } from '../../authz/impersonate.ts';
 import type { Identity } from '../../authz/policy.ts';
-import { PRINCIPAL_HEADER } from './caller.ts';
+import { scrubbed } from './scrub.ts';
+import type { Word } from './word.ts';
 
-/** As {@link PRINCIPAL_HEADER}: the Worker's word to the object. Of an agent that dials: whence, as throttles count; of a person who may change something: whence, as the audit log has it. */
-export const ADDRESS_HEADER = 'outrider-address';
-export const ACCEPT_ENCODING_HEADER = 'outrider-accept-encoding';
-export const REQUEST_ID_HEADER = 'x-request-id';
+const REQUEST_ID_HEADER = 'x-request-id';
 export const AUDIT_ID_HEADER = 'audit-id';
 
-/** Fields of the connection to this object, and of the Worker's own, that mean nothing to the API server. */
-const OWN = new Set([
-  PRINCIPAL_HEADER,
-  ADDRESS_HEADER,
-  ACCEPT_ENCODING_HEADER,
-  'accept-encoding',
-  'connection',
-  'host',
-  'upgrade',
-  'sec-websocket-accept',
-  'sec-websocket-extensions',
-  'sec-websocket-key',
-  'sec-websocket-version',
-]);
+/** The part of a request that its fields are made of. */
+export type Incoming = Pick<Request, 'headers' | 'cf'>;
 
-/** Fields that carry an identity, however they came here: the Worker has refused or removed them, and none may stand beside ours. */
-const isIdentity = (name: string): boolean =>
-  name === 'authorization' ||
-  name === 'cookie' ||
-  name.startsWith(IMPERSONATE_PREFIX) ||
-  name.startsWith(REMOTE_PREFIX);
-
-/** The fields of a request to the API server: the client's, then the identity that was decided. */
-export function requestFields(headers: Headers, identity: Identity): Field[] {
+/**
+ * The fields of a request to the API server: the client's, what the plane adds, then the identity that was decided.
+ * @throws OutriderError as {@link scrubbed}
+ */
+export function requestFields(request: Incoming, word: Word, identity: Identity): Field[] {
   const fields: Field[] = [];
-  for (const [name, value] of headers) {
-    if (!OWN.has(name) && !isIdentity(name)) fields.push([name, value]);
+  let audited = false;
+  for (const field of scrubbed(request.headers)) {
+    const [name] = field;
+    if (name === TRACEPARENT || (name === TRACESTATE && !word.continued)) continue;
+    audited ||= name === AUDIT_ID_HEADER;
+    fields.push(name === 'accept-encoding' ? [name, originally(request, field)] : field);
   }
-  const acceptEncoding = headers.get(ACCEPT_ENCODING_HEADER);
-  if (acceptEncoding !== null) fields.push(['accept-encoding', acceptEncoding]);
+  fields.push([REQUEST_ID_HEADER, word.requestId], [TRACEPARENT, word.traceparent]);
+  // kube-apiserver takes it for the id of its audit event (apiserver/pkg/endpoints/filters/audit_init.go), so that its log can be joined with ours.
+  if (!audited) fields.push([AUDIT_ID_HEADER, word.requestId]);
   fields.push(...impersonationFields(identity));
   return fields;
+}
+
+/** What the client can decode. The edge, which gives every request a `cf-ray`, rewrites the field and keeps the original beside it; a plain workerd does neither, and asking it costs. */
+function originally({ headers, cf }: Incoming, [, value]: Field): string {
+  if (!headers.has('cf-ray')) return value;
+  const original = cf?.['clientAcceptEncoding'];
+  return typeof original === 'string' ? original : value;
 }

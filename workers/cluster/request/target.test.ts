@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isDial, parseProxyUrl, pathOf, proxyUrl } from './target.ts';
+import { parseProxyUrl, pathOf, proxyUrl } from './target.ts';
 
 const ORIGIN = 'https://outrider.example.com';
 
@@ -29,18 +29,6 @@ test.each([
 ])('%s is not a path of the proxy', (path) => {
   expect(parseProxyUrl(ORIGIN + path)).toBeNull();
   expect(() => proxyUrl(ORIGIN + path)).toThrow('the path is /k8s/clusters/');
-});
-
-test.each([
-  ['/connect/tunnel', true],
-  ['/connect/tunnel?a=b', true],
-  ['/connect/tunnel#a', true],
-  ['/connect/tunnel/', false],
-  ['/?/connect/tunnel', false],
-  ['/k8s/clusters/c-1/connect/tunnel', false],
-  ['', false],
-])('an agent dials at %s: %s', (path, expected) => {
-  expect(isDial(ORIGIN + path)).toBe(expected);
 });
 
 test.each(['', '/', '/a/b', '/a%2Fb', '//a', '/a?b#c', '/a#b?c', '?a', '/a?b/c'])(

@@ -43,7 +43,7 @@ async function askOnce(
   const call = new Call(signal);
   try {
     const head = encodeCall({ question: name, deadline });
-    const stream = await dispatch(pool, call, { kind: StreamKind.CALL, head, fin: false, signal });
+    const stream = await dispatch(pool, call, { kind: StreamKind.CALL, head, fin: false, client: { signal } });
     // All of it is in the stream's first window, and goes with the OPEN.
     stream.write(body);
     stream.end();

@@ -2,7 +2,9 @@ import { OutriderError, type ErrorCode } from '#schema/errors.ts';
 import { codeName, ProtocolCode, ProtocolError } from '#schema/protocol/codec/codes.ts';
 import type { StreamKind } from '#schema/protocol/codec/frame.ts';
 import type { Stream, StreamHandler } from '#schema/protocol/flow/stream.ts';
+import type { Client } from './departures.ts';
 import type { Pool } from '../tunnels/pool.ts';
+import type { Tunnel } from '../tunnels/tunnel.ts';
 
 /** The owner of one stream; `stream` is set before any of its verbs is called. */
 export interface Exchange extends StreamHandler {
@@ -30,23 +32,36 @@ export class StreamReset extends OutriderError {
   }
 }
 
+/** A stream that is to be opened. */
+export interface Opening {
+  readonly kind: StreamKind;
+  readonly head: Uint8Array;
+  readonly fin: boolean;
+  /** Aborts when nobody waits any more. */
+  readonly client: Pick<Client, 'signal'>;
+}
+
 /**
- * Opens a stream for `exchange` on the tunnel that serves, waiting for one if the last was lost only just now.
- * @throws OutriderError when nothing was sent.
+ * Opens a stream for `exchange` on the tunnel that serves: at once, or, where the last was lost only just now, when there is one again.
+ * @throws OutriderError when nothing was sent, at once or by the promise.
  */
-export async function dispatch(
-  pool: Pool,
-  exchange: Exchange,
-  request: { kind: StreamKind; head: Uint8Array; fin: boolean; signal: AbortSignal },
-): Promise<Stream> {
-  const tunnel = await pool.wait(request.signal);
+export function dispatch(pool: Pool, exchange: Exchange, opening: Opening): Stream | Promise<Stream> {
+  const tunnel = pool.active();
+  return tunnel === null ? waited(pool, exchange, opening) : open(tunnel, exchange, opening);
+}
+
+async function waited(pool: Pool, exchange: Exchange, opening: Opening): Promise<Stream> {
+  return open(await pool.wait(opening.client.signal), exchange, opening);
+}
+
+function open(tunnel: Tunnel | null, exchange: Exchange, { kind, head, fin }: Opening): Stream {
   if (exchange.failure !== null) throw exchange.failure;
   if (tunnel === null) throw tunnelDown();
-  if (!tunnel.serves(request.kind)) {
+  if (!tunnel.serves(kind)) {
     throw new OutriderError('agent_outdated', 'the agent of this cluster cannot serve this kind of request; update it');
   }
   try {
-    exchange.stream = tunnel.open(request.kind, request.head, request.fin, exchange);
+    exchange.stream = tunnel.open(kind, head, fin, exchange);
     return exchange.stream;
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;

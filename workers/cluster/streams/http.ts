@@ -7,7 +7,8 @@ import type { Stream } from '#schema/protocol/flow/stream.ts';
 import type { LiveRequest } from '../live.ts';
 import type { Content } from '../request/content.ts';
 import { ByteQueue } from './byte-queue.ts';
-import { dispatch, mayRedispatch, StreamReset, type Exchange } from './dispatch.ts';
+import type { Client } from './departures.ts';
+import { dispatch, mayRedispatch, StreamReset, type Exchange, type Opening } from './dispatch.ts';
 import { contentLength, hasNoContent, responseHeaders, type ResponseFields } from './response.ts';
 import type { Pool } from '../tunnels/pool.ts';
 
@@ -18,8 +19,7 @@ export interface Outbound {
   method: string;
   head: Uint8Array;
   content: Content | null;
-  /** Aborts when the client goes away. */
-  signal: AbortSignal;
+  client: Client;
   requestId: string;
   /** Tells when the access that let it in is taken back. */
   live: LiveRequest;
@@ -35,14 +35,18 @@ export async function serveHttp(pool: Pool, outbound: Outbound): Promise<Respons
   }
 }
 
-async function exchangeOnce(pool: Pool, outbound: Outbound): Promise<Response> {
+function exchangeOnce(pool: Pool, outbound: Outbound): Promise<Response> {
   const exchange = new HttpExchange(outbound);
-  const { head, content, signal } = outbound;
-  const stream = await exchange.dispatched(
-    dispatch(pool, exchange, { kind: StreamKind.HTTP, head, fin: content === null, signal }),
-  );
+  const { head, content, client } = outbound;
+  const stream = exchange.dispatched(pool, { kind: StreamKind.HTTP, head, fin: content === null, client });
+  return stream instanceof Promise
+    ? stream.then((opened) => answered(exchange, opened, content))
+    : answered(exchange, stream, content);
+}
+
+function answered(exchange: HttpExchange, stream: Stream, content: Content | null): Promise<Response> {
   if (content !== null) void content.sentBy(async () => await exchange.pump(content, stream));
-  return await exchange.response;
+  return exchange.response;
 }
 
 /** One request and its response: the stream's handler on one side, a Response on the other. */
@@ -61,16 +65,15 @@ export class HttpExchange implements Exchange {
   #writer: WritableStreamDefaultWriter<Uint8Array> | null = null;
   #writing = false;
   #writable: (() => void) | null = null;
-  readonly #clientGone = (): void => this.#cancel();
   readonly #unwatch: () => void;
+  #unwatchClient: () => void = () => undefined;
 
   constructor(outbound: Outbound) {
     this.#outbound = outbound;
     // The response may never be awaited: an upgrade that succeeds has none.
     this.#response.promise.catch(() => undefined);
     this.#unwatch = outbound.live.watch((refusal) => this.#refused(refusal));
-    if (outbound.signal.aborted) this.#cancel();
-    else outbound.signal.addEventListener('abort', this.#clientGone);
+    this.#unwatchClient = outbound.client.whenGone(() => this.#cancel());
   }
 
   /** Settles when the response's head is there; rejects with an OutriderError when the stream is reset before. */
@@ -78,8 +81,18 @@ export class HttpExchange implements Exchange {
     return this.#response.promise;
   }
 
-  /** Where nothing could be dispatched there is nothing to watch. */
-  async dispatched(stream: Promise<Stream>): Promise<Stream> {
+  /** As {@link dispatch}. Where nothing could be dispatched there is nothing to watch. */
+  dispatched(pool: Pool, opening: Opening): Stream | Promise<Stream> {
+    try {
+      const stream = dispatch(pool, this, opening);
+      return stream instanceof Promise ? this.#awaited(stream) : stream;
+    } catch (error) {
+      this.#settle();
+      throw error;
+    }
+  }
+
+  async #awaited(stream: Promise<Stream>): Promise<Stream> {
     try {
       return await stream;
     } catch (error) {
@@ -198,9 +211,9 @@ export class HttpExchange implements Exchange {
     this.#response.resolve(this.#make(head, readable, responseHeaders(head, requestId, length === null)));
   }
 
-  #make(head: ResponseHead, body: ReadableStream | Uint8Array | null, { list, encoded }: ResponseFields): Response {
+  #make(head: ResponseHead, body: ReadableStream | Uint8Array | null, { fields, encoded }: ResponseFields): Response {
     // `manual`: the content is encoded already; it must not be encoded again.
-    return new Response(body, { status: head.status, headers: list, encodeBody: encoded ? 'manual' : 'automatic' });
+    return new Response(body, { status: head.status, headers: fields, encodeBody: encoded ? 'manual' : 'automatic' });
   }
 
   /** One write at a time; what comes meanwhile goes out together. Content counts as consumed when the client has taken it: its pace is the cluster's. */
@@ -241,7 +254,7 @@ export class HttpExchange implements Exchange {
 
   #settle(): void {
     this.#unwatch();
-    this.#outbound.signal.removeEventListener('abort', this.#clientGone);
+    this.#unwatchClient();
     this.#writable?.();
   }
 }

@@ -3,7 +3,7 @@ import type { Field } from '#schema/protocol/codec/head.ts';
 import { contentLength, hasNoContent, responseHeaders } from './response.ts';
 
 const made = (fields: Field[], streamed = false): Headers =>
-  new Headers(responseHeaders({ status: 200, fields }, 'request-1', streamed).list);
+  new Headers(responseHeaders({ status: 200, fields }, 'request-1', streamed).fields);
 
 test('what the API server says passes, in order and with repetitions', () => {
   const headers = made([
@@ -76,4 +76,8 @@ test.each([
   ['HEAD', 404, true],
 ])('a response to %s with status %s has no content: %s', (method, status, empty) => {
   expect(hasNoContent(method, status)).toBe(empty);
+});
+
+test.each(['constructor', '__proto__', 'valueof', '7'])('a field named %s passes like any other', (name) => {
+  expect(made([[name, 'x']]).get(name)).toBe('x');
 });

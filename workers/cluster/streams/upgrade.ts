@@ -5,7 +5,7 @@ import { decodeResponseHead } from '#schema/protocol/codec/head.ts';
 import type { Stream, StreamHandler } from '#schema/protocol/flow/stream.ts';
 import type { LiveRequest } from '../live.ts';
 import { ByteQueue } from './byte-queue.ts';
-import { dispatch, mayRedispatch } from './dispatch.ts';
+import { mayRedispatch } from './dispatch.ts';
 import { MAX_CLIENT_MESSAGE_BYTES } from '../limits.ts';
 import { HttpExchange, type Outbound } from './http.ts';
 import type { Pool } from '../tunnels/pool.ts';
@@ -34,8 +34,8 @@ export async function serveUpgrade(pool: Pool, outbound: UpgradeOutbound, store:
 
 async function upgradeOnce(pool: Pool, outbound: UpgradeOutbound, store: SpillStore): Promise<Response> {
   const exchange = new UpgradeExchange(outbound, store);
-  const { head, signal } = outbound;
-  await exchange.dispatched(dispatch(pool, exchange, { kind: StreamKind.UPGRADE, head, fin: false, signal }));
+  const { head, client } = outbound;
+  await exchange.dispatched(pool, { kind: StreamKind.UPGRADE, head, fin: false, client });
   return await exchange.response;
 }
 

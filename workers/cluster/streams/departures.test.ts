@@ -1,0 +1,103 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { LOOK_AFTER_MS } from '../limits.ts';
+import { Departures } from './departures.ts';
+import { HttpExchange } from './http.ts';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+/** A request whose signal tells whether it was asked for. */
+function request() {
+  const controller = new AbortController();
+  const asked = vi.fn(() => controller.signal);
+  return {
+    asked,
+    leave: () => controller.abort(),
+    request: {
+      get signal() {
+        return asked();
+      },
+    },
+  };
+}
+
+test('a client is watched only once its request has been under way for so long', async () => {
+  const departures = new Departures();
+  const [quick, slow] = [request(), request()];
+  const [gone, stay] = [vi.fn(), vi.fn()];
+  const answered = departures.client(quick.request, false).whenGone(stay);
+  departures.client(slow.request, false).whenGone(gone);
+  await vi.advanceTimersByTimeAsync(LOOK_AFTER_MS - 1);
+  answered();
+  await vi.advanceTimersByTimeAsync(1);
+  expect(quick.asked).not.toHaveBeenCalled();
+  quick.leave();
+  slow.leave();
+  expect([gone.mock.calls.length, stay.mock.calls.length]).toEqual([1, 0]);
+});
+
+test('one that has gone meanwhile is told of at the first look', async () => {
+  const client = request();
+  const gone = vi.fn();
+  new Departures().client(client.request, false).whenGone(gone);
+  client.leave();
+  expect(gone).not.toHaveBeenCalled();
+  await vi.advanceTimersByTimeAsync(LOOK_AFTER_MS);
+  expect(gone).toHaveBeenCalledTimes(1);
+});
+
+test('who has ended the asking hears nothing, whether they were watched or not', async () => {
+  const departures = new Departures();
+  const [before, after] = [request(), request()];
+  const told = vi.fn();
+  const [endBefore, endAfter] = [before, after].map((client) =>
+    departures.client(client.request, false).whenGone(told),
+  );
+  endBefore?.();
+  await vi.advanceTimersByTimeAsync(LOOK_AFTER_MS);
+  endAfter?.();
+  before.leave();
+  after.leave();
+  expect(told).not.toHaveBeenCalled();
+});
+
+test('the telling of one may end the asking of another', async () => {
+  const departures = new Departures();
+  const [first, second] = [request(), request()];
+  const told = vi.fn();
+  let end = (): void => undefined;
+  departures.client(first.request, false).whenGone(() => end());
+  end = departures.client(second.request, false).whenGone(told);
+  first.leave();
+  await vi.advanceTimersByTimeAsync(LOOK_AFTER_MS);
+  second.leave();
+  expect(told).not.toHaveBeenCalled();
+});
+
+test('no timer is left when nobody waits, and requests that come together share one', async () => {
+  const departures = new Departures();
+  for (let i = 0; i < 100; i++) departures.client(request().request, false).whenGone(() => undefined)();
+  expect(vi.getTimerCount()).toBe(1);
+  await vi.advanceTimersByTimeAsync(LOOK_AFTER_MS);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test('one that is still sending is watched from the beginning', () => {
+  const client = request();
+  const gone = vi.fn();
+  new Departures().client(client.request, true).whenGone(gone);
+  client.leave();
+  expect(gone).toHaveBeenCalledTimes(1);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test('an exchange whose client has gone before it begins is over, and nothing is left that listens', () => {
+  const unwatched = vi.fn();
+  const exchange = new HttpExchange({
+    ...{ method: 'POST', head: new Uint8Array(), content: null, requestId: 'r' },
+    client: new Departures().client({ signal: AbortSignal.abort() }, true),
+    live: { watch: () => unwatched },
+  });
+  expect(exchange.failure?.message).toBe('the client went away');
+  expect(unwatched).toHaveBeenCalled();
+});
