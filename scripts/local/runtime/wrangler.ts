@@ -9,6 +9,8 @@ const wranglerSchema = z.strictObject({
   main: z.string(),
   compatibility_date: z.iso.date(),
   compatibility_flags: z.array(z.string()).default([]),
+  // As our own bundler has it.
+  keep_names: z.literal(false).optional(),
   d1_databases: z
     .array(z.looseObject({ binding: z.string(), migrations_dir: z.string().default('migrations') }))
     .default([]),
