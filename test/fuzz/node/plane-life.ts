@@ -2,6 +2,7 @@ import { vi } from 'vitest';
 import { CLOSE_CODE_BASE, ProtocolCode } from '#schema/protocol/codec/codes.ts';
 import { PLANE_LIMITS, type SessionLimits } from '#schema/protocol/limits.ts';
 import { Content } from '#workers/cluster/request/content.ts';
+import { Departures } from '#workers/cluster/streams/departures.ts';
 import { serveHttp } from '#workers/cluster/streams/http.ts';
 import type { Pool } from '#workers/cluster/tunnels/pool.ts';
 import { Counters } from '#workers/cluster/metrics/counters.ts';
@@ -125,9 +126,8 @@ export class PlaneLife implements Life {
     const dice = this.#dice;
     const client = new AbortController();
     this.#clients.push(client);
-    const pool = {
-      wait: async () => (this.tunnel.draining ? null : this.tunnel),
-    } as unknown as Pool;
+    const active = (): Tunnel | null => (this.tunnel.draining ? null : this.tunnel);
+    const pool = { active, wait: async () => active() } as unknown as Pool;
     const uploads = dice.chance(0.2);
     const size = dice.size(20_000);
     const body = uploads ? new Response(new Uint8Array(size)).body : null;
@@ -136,7 +136,8 @@ export class PlaneLife implements Life {
       method: dice.pick(['GET', 'GET', 'HEAD', 'PUT'] as const),
       head: requestHead(dice),
       content: body === null ? null : new Content(body as ReadableStream<Uint8Array>),
-      signal: client.signal,
+      // Watched at once, or a session of frames would be over before anybody looks.
+      client: new Departures().client(client, true),
       requestId: 'r',
       live: { watch: () => () => undefined },
     };
