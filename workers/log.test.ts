@@ -27,3 +27,9 @@ test('a request is one line of JSON', () => {
   ]);
   print.mockRestore();
 });
+
+test('an error that names a URL is described without its query', () => {
+  const error = new TypeError('Invalid URL: https://x:99999/k8s?token=hunter2&outrider=call~a, and http://y/z');
+  expect(describeError(error)).toContain('Invalid URL: https://x:99999/k8s?…');
+  expect(describeError(error)).not.toMatch(/hunter2|outrider=/);
+});

@@ -73,8 +73,11 @@ function write(line: Record<string, unknown>): void {
   console.log(JSON.stringify({ time: new Date().toISOString(), ...line }));
 }
 
-/** An unexpected error for a log: name, message and the first frames; import addresses are redacted. */
+/** Queries may hold secrets, and what the Worker says of a caller. */
+const QUERY = /(https?:\/\/[^\s"'?]*)\?[^\s"']*/gi;
+
+/** An unexpected error for a log: name, message and the first frames; import addresses and queries are redacted. */
 export function describeError(error: unknown): string {
   const text = error instanceof Error ? (error.stack ?? `${error.name}: ${error.message}`) : String(error);
-  return redact(text).slice(0, 2000);
+  return redact(text).replaceAll(QUERY, '$1?…').slice(0, 2000);
 }

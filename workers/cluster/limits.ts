@@ -23,7 +23,7 @@ export const DIAL_RATE = { perSecond: 4, burst: 2 * MAX_TUNNELS } as const;
 
 /**
  * Requests that a person may give up before they are answered, a second and at once. Each costs its sender a frame, and the agent a connection to the API server, which ends with the request
- * ("rapid reset", CVE-2023-44487, one hop on). A controller that is stopped may give up all that it has under way.
+ * ("rapid reset", CVE-2023-44487, one hop on). What the cluster answers before anybody looks for its client ({@link LOOK_AFTER_MS}) has cost no more than a request that is waited for, and counts as one. A controller that is stopped may give up all that it has under way.
  */
 export const CANCEL_RATE = { perSecond: 100, burst: 1_000 } as const;
 

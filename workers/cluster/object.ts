@@ -21,7 +21,7 @@ import { Access } from './access.ts';
 import { AuditBuffer } from './audit.ts';
 import { readAgent, readCaller } from './request/caller.ts';
 import { Content } from './request/content.ts';
-import { AUDIT_ID_HEADER, requestFields } from './request/fields.ts';
+import { AUDIT_ID_HEADER, fieldOf, requestFields } from './request/fields.ts';
 import { CANCEL_RATE, DIAL_RATE, MAX_CALLS } from './limits.ts';
 import { LiveRequests } from './live.ts';
 import { Counters } from './metrics/counters.ts';
@@ -107,7 +107,7 @@ export class Cluster extends DurableObject<Env> {
     const facts: Facts = { requestId: '', told: false };
     let dial = false;
     try {
-      const { word, url } = readWord(request.url);
+      const { word, url } = readWord(request);
       facts.requestId = word.requestId;
       dial = word.kind === 'dial';
       if (dial) return this.#dialled(word);
@@ -272,7 +272,8 @@ export class Cluster extends DurableObject<Env> {
     const audited = mayChange(asked) && (await readConfig(this.env)).audit.level !== 'None';
     const authorized = this.#access.authorize(principal, asked);
     const identity = authorized instanceof Promise ? await authorized : authorized;
-    const head = requestHead({ method, target, fields: requestFields(request, word, identity) });
+    const fields = requestFields(headers, word, identity);
+    const head = requestHead({ method, target, fields });
     const live = this.#live.begin({ principal, facts: asked, identity });
     const outbound = {
       method,
@@ -284,7 +285,7 @@ export class Cluster extends DurableObject<Env> {
     };
     const serve = async (): Promise<Response> => {
       if (!upgrade) return await serveHttp(this.#sockets.pool, outbound);
-      const offered = headers.get('sec-websocket-protocol')?.split(',') ?? [];
+      const offered = fieldOf(fields, 'sec-websocket-protocol')?.split(',') ?? [];
       const protocols = offered.map((protocol) => protocol.trim()).filter((protocol) => protocol !== '');
       return await serveUpgrade(this.#sockets.pool, { ...outbound, protocols }, this.#spill);
     };
@@ -292,8 +293,8 @@ export class Cluster extends DurableObject<Env> {
     const event = proxiedEvent({
       ...{ requestId, method, target, cluster, identity, at: Date.now() },
       address: word.address,
-      userAgent: headers.get('user-agent'),
-      sentAuditId: headers.get(AUDIT_ID_HEADER),
+      userAgent: fieldOf(fields, 'user-agent'),
+      sentAuditId: fieldOf(fields, AUDIT_ID_HEADER),
     });
     const statusOf = (error: unknown): number => errorRow(codeOf(error)).status;
     return await this.#audit.around(event, serve, statusOf, () => (facts.told = true));

@@ -3,7 +3,7 @@ import { OutriderError, unknownCluster } from '#schema/errors.ts';
 import { verifyAgentCredential } from '../authn/agent-credential.ts';
 import { bearerToken } from '../authn/bearer.ts';
 import { writeAgent } from '../cluster/request/caller.ts';
-import { withWord } from '../cluster/request/word.ts';
+import { FORMER_CALLER_HEADER, outOfStep, withWord } from '../cluster/request/word.ts';
 import { clusterObject } from '../cluster/stub.ts';
 import type { Config } from '../env.ts';
 import { describeError, log } from '../log.ts';
@@ -23,13 +23,14 @@ export async function dialTunnel(
   if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket') {
     throw new OutriderError('bad_request', 'a tunnel is a WebSocket');
   }
+  if (request.headers.has(FORMER_CALLER_HEADER)) throw outOfStep();
   const { requestId, address } = facts;
   const credential = bearerToken(request.headers);
   const agent = await verifyAgentCredential(config, credential, Math.floor(Date.now() / 1000));
   await refuseOld(env.DB, agent);
   const stub = await clusterObject(env, config, agent.cluster);
   if (stub === null) throw unknownCluster();
-  const said = { requestId, traceparent: '', continued: false, address: address ?? '' };
+  const said = { requestId, traceparent: '', continued: false, acceptEncoding: null, address: address ?? '' };
   return await stub.fetch(withWord(request.url, { kind: 'dial', caller: writeAgent(agent), ...said }), request);
 }
 

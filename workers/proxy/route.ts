@@ -12,7 +12,7 @@ import { writeCaller } from '../cluster/request/caller.ts';
 import { AUDIT_ID_HEADER } from '../cluster/request/fields.ts';
 import { clusterObject, knownObject } from '../cluster/stub.ts';
 import { notOfProxy, parseProxyUrl, type ProxyTarget } from '../cluster/request/target.ts';
-import { withWord } from '../cluster/request/word.ts';
+import { FORMER_CALLER_HEADER, outOfStep, withWord } from '../cluster/request/word.ts';
 import type { Config } from '../env.ts';
 import { beginLine, type BegunLine, describeError, endLine, log, loggablePath } from '../log.ts';
 import { CODE_HEADER, statusOfError, TOLD_HEADER } from '../status.ts';
@@ -141,6 +141,7 @@ async function proxy(request: Request, env: Env, config: Config, known: Known): 
   const { facts, trace, parsed } = known;
   const { requestId } = facts;
   if (parsed === null) throw notOfProxy();
+  if (request.headers.has(FORMER_CALLER_HEADER)) throw outOfStep();
   const websocket = isWebSocket(request);
   if (websocket) refuseForeignOrigin(request, config);
   const principal = rememberedCaller(request, config) ?? (await callerOf(request, config, facts));
@@ -154,7 +155,7 @@ async function proxy(request: Request, env: Env, config: Config, known: Known): 
   const acts = mayChange({ method: request.method, target: parsed.target, upgrade: websocket });
   const url = withWord(request.url, {
     ...{ kind: 'call', caller: writeCaller(principal), requestId },
-    ...{ traceparent: trace.traceparent, continued: trace.continued },
+    ...{ traceparent: trace.traceparent, continued: trace.continued, acceptEncoding: originalEncoding(request) },
     address: acts ? (facts.address() ?? '') : '',
   });
   const answer = ask(stub, object, request, { url, repeatable: !websocket && SAFE_METHODS.has(request.method) });
@@ -218,4 +219,11 @@ function refuseForeignOrigin(request: Request, config: Config): void {
   if (origin !== null && origin !== config.publicUrl) {
     throw new OutriderError('cross_origin', 'WebSockets are opened from the plane’s own pages only');
   }
+}
+
+/** What the client can decode. The edge, which gives every request a `cf-ray`, rewrites the field and keeps the original beside it; a plain workerd does neither, and asking it costs. */
+function originalEncoding(request: Request): string | null {
+  if (!request.headers.has('cf-ray')) return null;
+  const original = request.cf?.['clientAcceptEncoding'];
+  return typeof original === 'string' ? original : null;
 }

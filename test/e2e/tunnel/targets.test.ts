@@ -50,7 +50,7 @@ test.each([
 test.each(['call', 'dial'])(
   'attack: a word (%s) in a client’s query is the client’s own, and names nobody',
   async (kind) => {
-    const forged = `/x?outrider=${kind}~Zm9yZ2Vk~aaaaaaaaaaaaaaaa~~0~`;
+    const forged = `/x?outrider=${kind}~Zm9yZ2Vk~aaaaaaaaaaaaaaaa~~0~~`;
     const { user } = await raw(of('/x'));
     expect(await raw(of(forged))).toEqual({ status: 200, target: forged, user });
   },
@@ -58,7 +58,11 @@ test.each(['call', 'dial'])(
 
 test('attack: a word behind a # reaches nobody', async () => {
   const { user } = await raw(of('/x'));
-  expect(await raw(of('/x#?outrider=call~Zm9yZ2Vk~aaaaaaaaaaaaaaaa~~0~'))).toEqual({ status: 200, target: '/x', user });
+  expect(await raw(of('/x#?outrider=call~Zm9yZ2Vk~aaaaaaaaaaaaaaaa~~0~~'))).toEqual({
+    status: 200,
+    target: '/x',
+    user,
+  });
 });
 
 // Taken out: the kind in the word (the object went by the path). It failed: the object took the first for an agent's dial, and answered 500.

@@ -50,7 +50,7 @@ test("what the cluster's object refuses of a dial is a problem too, which agents
   const [id, other] = [await cluster(), await cluster()];
   const principal = base64url.encode(JSON.stringify({ cluster: other, publicKey: key(1), generation: 1 }));
   const stub = (await clusterObject(env, await config(), id)) ?? expect.fail('no object');
-  const said = { requestId: 'r', traceparent: '', continued: false, address: '' };
+  const said = { requestId: 'r', traceparent: '', continued: false, acceptEncoding: null, address: '' };
   const answer = await stub.fetch(withWord(`${ORIGIN}/connect/tunnel`, { kind: 'dial', caller: principal, ...said }));
   expect(answer.headers.get('content-type')).toBe('application/problem+json');
   expect(await answer.json()).toMatchObject({ code: 'unknown_cluster', status: 404 });

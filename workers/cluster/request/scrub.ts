@@ -31,16 +31,17 @@ const NOT_FOR_CLUSTERS_PREFIX = new RegExp(
 
 type Verdict = 'pass' | 'drop' | 'refuse';
 
-/** Names that were judged before: there are few, and every request brings the same. Bounded, since clients make them up. */
+/** Names that were judged before: there are few, and every request brings the same. Bounded in number and length, since clients make them up: 128 KiB. */
 const judged = new Map<string, Verdict>();
 const MAX_JUDGED = 1024;
+const MAX_JUDGED_LENGTH = 64;
 
 function judge(name: string): Verdict {
   const known = judged.get(name);
   if (known !== undefined) return known;
   const dropped = NOT_FOR_CLUSTERS.has(name) || NOT_FOR_CLUSTERS_PREFIX.test(name);
   const verdict = name.startsWith(IMPERSONATE_PREFIX) ? 'refuse' : dropped ? 'drop' : 'pass';
-  if (judged.size < MAX_JUDGED) judged.set(name, verdict);
+  if (name.length <= MAX_JUDGED_LENGTH && judged.size < MAX_JUDGED) judged.set(name, verdict);
   return verdict;
 }
 

@@ -1,3 +1,4 @@
+import { describeError, log } from '../../log.ts';
 import { LOOK_AFTER_MS } from '../limits.ts';
 
 /** The client of one request. */
@@ -52,7 +53,12 @@ export class Departures {
     // Each leaves first: the telling of one may end the asking of others, which then are not here any more.
     for (const watch of this.#fresh) {
       this.#fresh.delete(watch);
-      listen(watch);
+      try {
+        listen(watch);
+      } catch (error) {
+        // One that fails must not leave the others unwatched.
+        log('error', 'the end of a request failed', { error: describeError(error) });
+      }
     }
   }
 }

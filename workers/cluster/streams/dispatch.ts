@@ -51,7 +51,10 @@ export function dispatch(pool: Pool, exchange: Exchange, opening: Opening): Stre
 }
 
 async function waited(pool: Pool, exchange: Exchange, opening: Opening): Promise<Stream> {
-  return open(await pool.wait(opening.client.signal), exchange, opening);
+  const { signal } = opening.client;
+  const tunnel = await pool.wait(signal);
+  if (signal.aborted) throw exchange.failure ?? new OutriderError('bad_request', 'the client went away');
+  return open(tunnel, exchange, opening);
 }
 
 function open(tunnel: Tunnel | null, exchange: Exchange, { kind, head, fin }: Opening): Stream {

@@ -139,14 +139,14 @@ export class HttpExchange implements Exchange {
 
   onEnd(): void {
     this.#ended = true;
-    if (this.#responded) this.#settle();
+    if (this.#responded) this.#settleIfWritten();
     else this.#writable?.();
     void this.#write();
   }
 
   onReset(code: number, reason: string): void {
     // The response is whole: the agent only wants no more of the request.
-    if (this.#ended) this.#settle();
+    if (this.#ended) this.#settleIfWritten();
     // Once there was a head the request has been executed, whatever the code says.
     else if (this.#head === null) this.#fail(new StreamReset(code, reason));
     else this.#fail(new OutriderError('upstream_lost', `${reason} (${codeName(code)})`));
@@ -226,7 +226,10 @@ export class HttpExchange implements Exchange {
         await this.#writer.write(data);
         this.stream?.consumed(data.byteLength);
       }
-      if (this.#ended) await this.#writer.close();
+      if (this.#ended) {
+        await this.#writer.close();
+        this.#settle();
+      }
     } catch {
       this.#cancel();
     }
@@ -250,6 +253,12 @@ export class HttpExchange implements Exchange {
     if (this.#writer !== null) void this.#writer.abort(error).catch(() => undefined);
     this.#writer = null;
     this.#settle();
+  }
+
+  /** What is streamed still has to be written, and its client may go before it has taken all of it. */
+  #settleIfWritten(): void {
+    if (this.#writer === null) this.#settle();
+    this.#writable?.();
   }
 
   #settle(): void {
