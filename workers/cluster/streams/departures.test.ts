@@ -30,7 +30,7 @@ test('a client is watched only once its request has been under way for so long',
   const answered = departures.client(quick.request, false).whenGone(stay);
   departures.client(slow.request, false).whenGone(gone);
   await vi.advanceTimersByTimeAsync(LOOK_AFTER_MS - 1);
-  answered();
+  answered.end();
   await vi.advanceTimersByTimeAsync(1);
   expect(quick.asked).not.toHaveBeenCalled();
   quick.leave();
@@ -55,9 +55,9 @@ test('who has ended the asking hears nothing, whether they were watched or not',
   const [endBefore, endAfter] = [before, after].map((client) =>
     departures.client(client.request, false).whenGone(told),
   );
-  endBefore?.();
+  endBefore?.end();
   await vi.advanceTimersByTimeAsync(LOOK_AFTER_MS);
-  endAfter?.();
+  endAfter?.end();
   before.leave();
   after.leave();
   expect(told).not.toHaveBeenCalled();
@@ -69,7 +69,8 @@ test('the telling of one may end the asking of another', async () => {
   const told = vi.fn();
   let end = (): void => undefined;
   departures.client(first.request, false).whenGone(() => end());
-  end = departures.client(second.request, false).whenGone(told);
+  const later = departures.client(second.request, false).whenGone(told);
+  end = () => later.end();
   first.leave();
   await vi.advanceTimersByTimeAsync(LOOK_AFTER_MS);
   second.leave();
@@ -78,7 +79,11 @@ test('the telling of one may end the asking of another', async () => {
 
 test('no timer is left when nobody waits, and requests that come together share one', async () => {
   const departures = new Departures();
-  for (let i = 0; i < 100; i++) departures.client(request().request, false).whenGone(() => undefined)();
+  for (let i = 0; i < 100; i++)
+    departures
+      .client(request().request, false)
+      .whenGone(() => undefined)
+      .end();
   expect(vi.getTimerCount()).toBe(1);
   await vi.advanceTimersByTimeAsync(LOOK_AFTER_MS);
   expect(vi.getTimerCount()).toBe(0);
@@ -104,28 +109,47 @@ test('an exchange whose client has gone before it begins is over, and nothing is
   expect(unwatched).toHaveBeenCalled();
 });
 
-// Taken out: that an answer which is streamed is watched until it is written. It failed: nobody ever took what the agent had sent.
-test('an answer that was streamed before anybody looked is broken off when its client has gone', async () => {
+/** An exchange whose answer is streamed, and its client. */
+function streaming() {
   vi.stubGlobal('IdentityTransformStream', TransformStream);
   const client = new AbortController();
-  const consumed = vi.fn();
-  const departures = new Departures();
+  const reset = vi.fn();
   const exchange = new HttpExchange({
     ...{ method: 'GET', head: new Uint8Array(), content: null, requestId: 'r' },
-    client: departures.client(client, false),
+    client: new Departures().client(client, false),
     live: { watch: () => () => undefined },
   });
-  const reset = vi.fn();
-  exchange.stream = { consumed, reset } as unknown as Stream;
+  exchange.stream = { consumed: vi.fn(), reset } as unknown as Stream;
+  const head = encodeResponseHead({ status: 200, fields: [] });
+  return { client, exchange, reset, head };
+}
+afterEach(() => void vi.unstubAllGlobals());
+
+// Taken out: `atOnce` before the answer is handed out. It failed.
+test('the client of an answer that is streamed is watched before the answer is handed out', async () => {
+  const { client, exchange, reset, head } = streaming();
+  exchange.onHead(head);
+  await exchange.response;
   client.abort();
-  exchange.onHead(encodeResponseHead({ status: 200, fields: [] }));
-  // Its client has gone: nobody reads it.
+  expect(reset).toHaveBeenCalled();
+});
+
+// Taken out: that an answer which is streamed is watched until it is written. It failed: nobody ever took what the agent had sent.
+test('an answer that has come whole and is not taken yet is broken off when its client goes', async () => {
+  const { client, exchange, reset, head } = streaming();
+  exchange.onHead(head);
   await exchange.response;
   exchange.onData(new Uint8Array(100));
   exchange.onEnd();
-  expect(reset).not.toHaveBeenCalled();
-  await vi.advanceTimersByTimeAsync(LOOK_AFTER_MS);
+  client.abort();
   expect(reset).toHaveBeenCalled();
   expect(exchange.failure?.message).toBe('the client went away');
-  vi.unstubAllGlobals();
+});
+
+test('no answer is begun for a client that has gone meanwhile', async () => {
+  const { client, exchange, reset, head } = streaming();
+  client.abort();
+  exchange.onHead(head);
+  await expect(exchange.response).rejects.toThrow('the client went away');
+  expect(reset).toHaveBeenCalled();
 });

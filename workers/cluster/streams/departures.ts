@@ -5,8 +5,16 @@ import { LOOK_AFTER_MS } from '../limits.ts';
 export interface Client {
   /** Aborts when the client goes away. To ask for it makes an object of the platform's, and a listener another. */
   readonly signal: AbortSignal;
-  /** Asks to be told, within {@link LOOK_AFTER_MS}, that the client has gone; the answer ends the asking. */
-  whenGone(tell: () => void): () => void;
+  /** Asks to be told, within {@link LOOK_AFTER_MS}, that the client has gone. */
+  whenGone(tell: () => void): Departure;
+}
+
+/** The asking. */
+export interface Departure {
+  /** From now on it is told at once: an answer that is not whole may last for hours, and one that ends before the look is still to be taken. */
+  atOnce(): void;
+  /** Ends the asking. */
+  end(): void;
 }
 
 /** Somebody who is to be told. */
@@ -34,7 +42,7 @@ export class Departures {
     };
   }
 
-  #watch(watch: Watch, atOnce: boolean): () => void {
+  #watch(watch: Watch, atOnce: boolean): Departure {
     if (atOnce) listen(watch);
     else this.#fresh.add(watch);
     if (!atOnce && !this.#looking) {
@@ -42,9 +50,14 @@ export class Departures {
       // Not ended with the last who waits: one timer serves all that come meanwhile, and it is over long before an object would sleep.
       setTimeout(() => this.#look(), LOOK_AFTER_MS);
     }
-    return () => {
-      this.#fresh.delete(watch);
-      if (watch.listening) watch.request.signal.removeEventListener('abort', watch.tell);
+    return {
+      atOnce: () => {
+        if (this.#fresh.delete(watch)) listen(watch);
+      },
+      end: () => {
+        this.#fresh.delete(watch);
+        if (watch.listening) watch.request.signal.removeEventListener('abort', watch.tell);
+      },
     };
   }
 

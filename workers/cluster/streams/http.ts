@@ -7,7 +7,7 @@ import type { Stream } from '#schema/protocol/flow/stream.ts';
 import type { LiveRequest } from '../live.ts';
 import type { Content } from '../request/content.ts';
 import { ByteQueue } from './byte-queue.ts';
-import type { Client } from './departures.ts';
+import type { Client, Departure } from './departures.ts';
 import { dispatch, mayRedispatch, StreamReset, type Exchange, type Opening } from './dispatch.ts';
 import { contentLength, hasNoContent, responseHeaders, type ResponseFields } from './response.ts';
 import type { Pool } from '../tunnels/pool.ts';
@@ -66,14 +66,14 @@ export class HttpExchange implements Exchange {
   #writing = false;
   #writable: (() => void) | null = null;
   readonly #unwatch: () => void;
-  #unwatchClient: () => void = () => undefined;
+  #departure: Departure | null = null;
 
   constructor(outbound: Outbound) {
     this.#outbound = outbound;
     // The response may never be awaited: an upgrade that succeeds has none.
     this.#response.promise.catch(() => undefined);
     this.#unwatch = outbound.live.watch((refusal) => this.#refused(refusal));
-    this.#unwatchClient = outbound.client.whenGone(() => this.#cancel());
+    this.#departure = outbound.client.whenGone(() => this.#cancel());
   }
 
   /** Settles when the response's head is there; rejects with an OutriderError when the stream is reset before. */
@@ -205,10 +205,17 @@ export class HttpExchange implements Exchange {
       if (this.#ended) this.#settle();
       return;
     }
+    this.#departure?.atOnce();
+    if (this.#isOver()) return;
     const { readable, writable } = length === null ? new IdentityTransformStream() : new FixedLengthStream(length);
     this.#writer = writable.getWriter();
     void this.#write();
     this.#response.resolve(this.#make(head, readable, responseHeaders(head, requestId, length === null)));
+  }
+
+  /** Asked again after something that may have ended it. */
+  #isOver(): boolean {
+    return this.failure !== null;
   }
 
   #make(head: ResponseHead, body: ReadableStream | Uint8Array | null, { fields, encoded }: ResponseFields): Response {
@@ -263,7 +270,7 @@ export class HttpExchange implements Exchange {
 
   #settle(): void {
     this.#unwatch();
-    this.#unwatchClient();
+    this.#departure?.end();
     this.#writable?.();
   }
 }
