@@ -112,3 +112,9 @@ export async function member(clusterId: string, userId: string, role: Role): Pro
 export async function administrator(): Promise<string> {
   return await tokenFor(await person({ administrator: true }));
 }
+
+/** A new registration token of a cluster, as its agent will have it. */
+export async function newRegistrationToken(id: string, maker: string): Promise<string> {
+  const made = await ask(`POST /v1/clusters/${id}/registration-tokens`, { token: maker, body: { spec: {} } });
+  return new URL(made.json.importUrl).pathname.replace(/^\/import\/(.*)\.yaml$/, '$1');
+}

@@ -1,6 +1,5 @@
 import { env } from 'cloudflare:workers';
 import { beforeAll, expect, test } from 'vitest';
-import { parseAllDocuments } from 'yaml';
 import { verifyAgentCredential } from '#workers/authn/agent-credential.ts';
 import { buildSnapshot } from '#workers/access/snapshot.ts';
 import { hashSecret } from '#workers/authn/secret.ts';
@@ -17,16 +16,16 @@ import {
   cluster,
   config,
   member,
+  newRegistrationToken,
   nowSeconds,
-  ORIGIN,
   outcome,
   tokenFor,
   person,
   type Answer,
-} from './client.ts';
+} from '../management/client.ts';
 
 // Checked by taking out, one at a time: the binding to the first key, the claim's condition that nobody came first, its condition on the UID, the generation at the
-// dial, and the refusal of query parameters. Each time the test that names it failed.
+// dial. Each time the test that names it failed.
 
 let token: string;
 beforeAll(async () => {
@@ -36,11 +35,7 @@ beforeAll(async () => {
 const key = (octet: number): string => Buffer.alloc(32, octet).toString('base64url');
 const uid = (): string => crypto.randomUUID();
 
-/** A new registration token, as the agent will have it. */
-async function registrationToken(id: string, maker = token): Promise<string> {
-  const made = await ask(`POST /v1/clusters/${id}/registration-tokens`, { token: maker, body: { spec: {} } });
-  return new URL(made.json.importUrl).pathname.replace(/^\/import\/(.*)\.yaml$/, '$1');
-}
+const registrationToken = async (id: string, maker = token): Promise<string> => await newRegistrationToken(id, maker);
 
 const register = async (body: object): Promise<Answer> =>
   await ask('POST /connect/register', { body: { kubernetesVersion: 'v1.34.2', ...body } });
@@ -279,51 +274,6 @@ test('the token itself is kept nowhere and shown once', async () => {
   const { results } = await env.DB.prepare('SELECT * FROM registration_tokens WHERE cluster_id = ?').bind(id).all();
   expect(JSON.stringify(results)).not.toContain(secret);
   expect((await ask(`GET /v1/clusters/${id}/registration-tokens`, { token })).text).not.toContain(secret);
-});
-
-test('the import address gives the manifest, and nobody keeps a copy', async () => {
-  const id = await cluster('imported');
-  const secret = await registrationToken(id);
-  const answer = await ask(`GET /import/${secret}.yaml`);
-  expect(answer.headers.get('content-type')).toBe('application/yaml');
-  expect(answer.headers.get('cache-control')).toBe('no-store');
-  expect(answer.headers.get('referrer-policy')).toBe('no-referrer');
-  const [namespace, ...others] = [...parseAllDocuments(answer.text)].map((document) => document.toJS());
-  expect(namespace.metadata.annotations).toEqual({
-    'outrider.dev/cluster': id,
-    'outrider.dev/cluster-name': 'imported',
-  });
-  const config_ = others.find(({ kind }) => kind === 'ConfigMap');
-  expect(config_.data).toEqual({ server: ORIGIN, 'ca.crt': '' });
-});
-
-test('a name that hostile hands wrote into the database stays one text in the manifest', async () => {
-  const name = 'a"\n---\nkind: ClusterRoleBinding\nmetadata: {name: evil}';
-  const answer = await ask(`GET /import/${await registrationToken(await cluster(name))}.yaml`);
-  const documents = [...parseAllDocuments(answer.text)].map((document) => document.toJS());
-  expect(documents).toHaveLength(21);
-  expect(documents[0].metadata.annotations['outrider.dev/cluster-name']).toBe(name);
-});
-
-test.each(['?authImage=a%0A---%0Akind:%20Pod', '?x', '?token=y'])(
-  'the import address takes no parameter: %s (CVE-2026-44939)',
-  async (query) => {
-    const secret = await registrationToken(await cluster());
-    const answer = await ask(`GET /import/${secret}.yaml${query}`);
-    expect(answer.status).toBe(400);
-    expect(answer.text.split('\n').every((line) => line === '' || line.startsWith('#'))).toBe(true);
-  },
-);
-
-test.each([
-  '/import/',
-  '/import/x.yaml',
-  '/import/..%2fv1.yaml',
-  `/import/${'a'.repeat(32)}`,
-  `/import/${'A'.repeat(32)}.yaml`,
-])('the address %s gives a comment that says what to do', async (path) => {
-  const answer = await ask(`GET ${path}`);
-  expect(answer.status).toBe(404);
 });
 
 test.each([
