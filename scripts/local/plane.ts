@@ -170,7 +170,14 @@ async function startIn(dir: DataDir, options: PlaneOptions): Promise<Plane> {
     );
   await configure(certificate);
 
-  const supervisor = new Supervisor({ config, sockets: ['https'], log, stdout: logFile.descriptor, pidFile });
+  const supervisor = new Supervisor({
+    config,
+    sockets: ['https'],
+    public: { socket: 'https', host, port },
+    log,
+    stdout: logFile.descriptor,
+    pidFile,
+  });
   await supervisor.start();
   const renewal = setInterval(() => {
     if (!certificate.needsRenewal()) return;

@@ -8,6 +8,7 @@ import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { Problem, reasonOf } from '../../lib/problem.ts';
 import { diesWithParent } from '../../lib/tie.ts';
+import { openListener } from './listener.ts';
 
 /** Time for requests under way to end after SIGTERM, before SIGKILL. Nothing stored is lost by either. */
 const DRAIN_MS = 3000;
@@ -67,6 +68,8 @@ export interface WorkerdOptions {
   readonly config: string;
   /** Names of the sockets that must listen before it counts as ready. */
   readonly sockets: readonly string[];
+  /** The one of them that this process opens for it (`listener.ts`), and where. */
+  readonly public?: { readonly socket: string; readonly host: string; readonly port: number };
   /** Called with every line that it writes, or with what it writes to stderr where {@link stdout} is set. */
   readonly log: (entry: LogEntry) => void;
   /** A file that its log goes to without this process in between, which takes as much of a processor as a tenth of what requests take. */
@@ -81,14 +84,18 @@ export interface WorkerdOptions {
  * @throws {Problem} when it ends or is silent before it listens.
  */
 export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
-  const serve = [workerdBinary(), 'serve', '--experimental', '--control-fd=3', options.config];
+  const { public: open } = options;
+  const inherit = open ? [`--socket-fd=${open.socket}=4`] : [];
+  const serve = [workerdBinary(), 'serve', '--experimental', '--control-fd=3', ...inherit, options.config];
   const [command = '', ...rest] = diesWithParent(serve, 'KILL');
+  const listener = open && (await openListener(open.host, open.port));
   // A group of its own: Ctrl-C in a terminal reaches every process of the supervisor's, and workerd would end at once.
   const child = spawn(command, rest, {
-    stdio: ['ignore', options.stdout ?? 'pipe', 'pipe', 'pipe'],
+    stdio: ['ignore', options.stdout ?? 'pipe', 'pipe', 'pipe', ...(listener ? [listener.fd] : [])],
     env: environment(),
     detached: true,
   });
+  listener?.close();
   const [, stdout, stderr, control] = child.stdio;
   if (!stderr || !(control instanceof Readable)) throw new Error('spawn made no pipes');
   const killWithUs = (): void => void child.kill('SIGKILL');

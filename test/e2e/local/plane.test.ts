@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { access, cp, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { connect } from 'node:tls';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { startPlane } from '#scripts/local/plane.ts';
@@ -40,6 +41,22 @@ describe('a plane on one machine', () => {
     const arrived = await read(plane, '/headers', { headers });
     expect(arrived).toMatchObject({ 'x-mine': 'kept' });
     expect(Object.keys(arrived as object).filter((name) => /^cf-|^true-/.test(name))).toEqual([]);
+  });
+
+  test.runIf(process.platform === 'linux')('whoever is connected is asked whether it is still there', async () => {
+    const plane = await scratch.plane();
+    const client = connect({ host: plane.host, port: plane.port, ca: plane.caPem });
+    await once(client, 'secureConnect');
+    // proc_pid_net(5): the accepted connection's timer, of which 02 is keep-alive once nothing is to be acknowledged any more, and when it is due in hundredths of a second.
+    const port = plane.port.toString(16).toUpperCase().padStart(4, '0');
+    const accepted = new RegExp(`:${port} \\S+:\\S+ 01 \\S+ 02:(\\S+)`);
+    const due = await vi.waitFor(async () => {
+      const [, hundredths] = accepted.exec(await readFile('/proc/net/tcp', 'utf8')) ?? [];
+      expect(hundredths).toBeDefined();
+      return Number.parseInt(hundredths ?? '', 16) / 100;
+    }, 5000);
+    client.destroy();
+    expect(due).toBeLessThanOrEqual(20);
   });
 
   test('what was acknowledged survives SIGKILL of workerd; so do alarms and hibernating sockets of the next run', async () => {
