@@ -29,5 +29,6 @@ const LISTEN_FAILURES: Readonly<Record<string, (host: string, port: number) => s
   ENOTFOUND: (host) => `${host} is not a name that resolves: choose another with --host`,
 };
 
-const listenFailure = (error: unknown, host: string, port: number): string =>
+/** What `listen` failed with, as a person should hear it. */
+export const listenFailure = (error: unknown, host: string, port: number): string =>
   LISTEN_FAILURES[codeOf(error) ?? '']?.(host, port) ?? `cannot listen on ${host} port ${port}: ${reasonOf(error)}`;

@@ -130,7 +130,7 @@ export class Cluster extends DurableObject<Env> {
     return this.#sockets.accept(agent);
   }
 
-  override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
     this.#sockets.message(socket, message);
   }
 

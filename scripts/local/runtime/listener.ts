@@ -1,5 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { listenFailure } from '../../lib/port.ts';
+import { Problem } from '../../lib/problem.ts';
 
 /**
  * When a connection that has been silent is asked whether its other end is still there, in seconds; how often, and how many times without an answer before it counts as broken.
@@ -34,17 +36,21 @@ export interface Listener {
  *
  * The socket must be handed on, and closed, in the turn of the event loop in which this resolves: later this process would accept what belongs to the other.
  *
- * @throws what `listen` fails with, with its `code`
+ * @throws {Problem} when the port is taken or not to be had
  */
 export async function openListener(host: string, port: number): Promise<Listener> {
   const server = createServer((connection) => connection.destroy());
-  server.listen({ host, port, exclusive: true });
-  await once(server, 'listening');
+  try {
+    server.listen({ host, port, exclusive: true });
+    await once(server, 'listening');
+  } catch (error) {
+    throw new Problem(listenFailure(error, host, port), { cause: error });
+  }
   const handle: unknown = Reflect.get(server, '_handle');
   const failure = isHandle(handle) && handle.setKeepAlive(true, PROBES.idle, PROBES.interval, PROBES.count);
   if (!isHandle(handle) || failure !== 0) {
     server.close();
-    throw new Error(`this version of Node sets no keep-alive probes on a port (${String(failure)})`);
+    throw new Problem(`this version of Node sets no keep-alive probes on a port (${String(failure)})`);
   }
   return { fd: handle.fd, close: () => void server.close() };
 }
