@@ -20,14 +20,13 @@ const workerd = () =>
   }));
 
 /** A busy machine is no failure. */
-const common = { testTimeout: 30_000 } as const;
+const common = { testTimeout: 30_000, maxWorkers: 2 } as const;
 
 /** Of files that are pure logic: loading the same modules anew for each would take as long as the tests. */
 const shared = { ...common, isolate: false } as const;
 
 /** The files that take longest, in the order in which they begin: one that begins last is waited for alone. */
 const LONGEST = [
-  // Five minutes, a third of which it waits at its end.
   'e2e/kubectl',
   'e2e/import',
   'e2e/tunnel/herd',
@@ -99,12 +98,16 @@ export default defineConfig({
           ...common,
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
-          // A real Kubernetes and real processes. One file takes five minutes, most of which it waits: two others run beside it.
+          // A real Kubernetes and real processes, which are waited for a third of the time.
           maxWorkers: 3,
           sequence: { groupOrder: 1 },
           testTimeout: 120_000,
           hookTimeout: 600_000,
         },
+      },
+      {
+        // As `e2e`, of minutes in which nothing happens: it runs beside all the others.
+        test: { ...common, name: 'waiting', include: ['test/waiting/**/*.test.ts'], hookTimeout: 600_000 },
       },
     ],
   },

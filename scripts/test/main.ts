@@ -9,7 +9,7 @@ import { runChecks } from '../check/run.ts';
 import { PROJECT } from '../lib/project.ts';
 import { startInstall } from './install.ts';
 import { onInterrupt } from './interrupt.ts';
-import { isProject } from './parts.ts';
+import { BESIDE, isProject, NEEDS_TOOLS } from './parts.ts';
 import type { Part } from './parts.ts';
 import { select } from './select.ts';
 import { add, NOTHING, ONE_FAILED, succeeded } from './tally.ts';
@@ -20,8 +20,8 @@ const interrupt = onInterrupt();
 const strict = process.env['CI'] === 'true';
 const selection = select(process.argv.slice(2), (word) => word.includes('/') || existsSync(join(PROJECT, word)));
 
-// Building Kubernetes takes minutes when its cache is cold: it starts now, and is awaited by the one part that needs it.
-const install = selection.parts.includes('e2e') ? startInstall() : undefined;
+// Building Kubernetes takes minutes when its cache is cold: it starts now, and is awaited by the parts that need it.
+const install = selection.parts.some((part) => NEEDS_TOOLS.has(part)) ? startInstall() : undefined;
 
 /** Waits for work that leaves nothing on the machine: an interrupt does not. */
 async function orLeave<T>(work: Promise<T>): Promise<T> {
@@ -40,25 +40,32 @@ async function run(part: Part): Promise<Tally> {
     const failed = results.filter(({ ok }) => !ok).length;
     return { passed: results.length - failed, failed, skipped: 0 };
   }
-  if (part === 'e2e') {
+  if (NEEDS_TOOLS.has(part)) {
     const lacking = install && (await orLeave(install.done));
     if (lacking !== undefined) {
-      console.error(`✗ e2e cannot run: ${lacking}`);
+      console.error(`✗ ${part} cannot run: ${lacking}`);
       return strict ? ONE_FAILED : { ...NOTHING, skipped: 1 };
     }
   }
-  return runProject(part, selection, interrupt.signal);
+  return runProject(part, selection, { signal: interrupt.signal, beside: part === BESIDE });
 }
 
+/** Runs a part; says how long it took. */
+async function timed(part: Part): Promise<{ tally: Tally; seconds: string }> {
+  const started = performance.now();
+  const tally = await run(part);
+  return { tally, seconds: ((performance.now() - started) / 1000).toFixed(1) };
+}
+
+const beside = selection.parts.includes(BESIDE) ? timed(BESIDE) : undefined;
 let total = NOTHING;
 const times: string[] = [];
 for (const part of selection.parts) {
   console.log(`\n── ${part}`);
-  const started = performance.now();
-  const tally = await run(part);
+  const { tally, seconds } = await (part === BESIDE && beside ? beside : timed(part));
   if (interrupt.exitCode !== undefined) process.exit(interrupt.exitCode);
   total = add(total, tally);
-  times.push(`${part} ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  times.push(`${part} ${seconds} s${part === BESIDE && selection.parts.length > 1 ? ' beside the others' : ''}`);
 }
 
 if (total.passed + total.failed === 0) console.error('✗ no test ran');

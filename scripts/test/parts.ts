@@ -1,5 +1,14 @@
 /** The parts of `npm test`, in order: what fails fastest and explains most comes first. */
-export const PARTS = ['check', 'unit', 'conformance', 'conformance-workerd', 'simulation', 'workerd', 'e2e'] as const;
+export const PARTS = [
+  'check',
+  'unit',
+  'conformance',
+  'conformance-workerd',
+  'simulation',
+  'workerd',
+  'e2e',
+  'waiting',
+] as const;
 
 export type Part = (typeof PARTS)[number];
 
@@ -14,7 +23,14 @@ export const FOLDERS = {
   simulation: ['test/simulation'],
   workerd: ['test/workerd'],
   e2e: ['test/e2e'],
+  waiting: ['test/waiting'],
 } as const satisfies Record<Project, readonly string[]>;
+
+/** Parts that need real programs installed. */
+export const NEEDS_TOOLS: ReadonlySet<Part> = new Set(['e2e', 'waiting']);
+
+/** Runs beside the others from the beginning: what it does is wait. */
+export const BESIDE = 'waiting' satisfies Part;
 
 export const isPart = (word: string): word is Part => PARTS.some((part) => part === word);
 export const isProject = (part: Part): part is Project => part !== 'check';

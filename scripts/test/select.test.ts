@@ -24,7 +24,7 @@ test('takes a path to the projects that hold it', () => {
 });
 
 test('takes a folder above several projects to all of them', () => {
-  expect(of('test').parts).toEqual(['conformance', 'conformance-workerd', 'simulation', 'workerd', 'e2e']);
+  expect(of('test').parts).toEqual(['conformance', 'conformance-workerd', 'simulation', 'workerd', 'e2e', 'waiting']);
 });
 
 test('does not take a neighbour whose name begins alike', () => {

@@ -14,10 +14,14 @@ import type { Tally } from './tally.ts';
 const END_MS = 15_000;
 
 /**
- * Runs one project of vitest.config.ts, its output shown as it comes, and counts. A run that leaves no report counts as one failure, and so
+ * Runs one project of vitest.config.ts, its output shown as it comes or, where it runs beside others, when it is over, and counts. A run that leaves no report counts as one failure, and so
  * does a whole project in which no test ran: its files were moved, or no longer match.
  */
-export async function runProject(project: Project, selection: Selection, signal: AbortSignal): Promise<Tally> {
+export async function runProject(
+  project: Project,
+  selection: Selection,
+  { signal, beside = false }: { signal: AbortSignal; beside?: boolean },
+): Promise<Tally> {
   const { paths, name } = selection;
   const folder = await mkdtemp(join(tmpdir(), 'outrider-test-'));
   const report = join(folder, 'report.json');
@@ -33,7 +37,7 @@ export async function runProject(project: Project, selection: Selection, signal:
       '--reporter=json',
       `--outputFile.json=${report}`,
     ];
-    const exitCode = await vitest(parameters, signal);
+    const exitCode = await vitest(parameters, signal, beside);
     const tally = tallyReport(JSON.parse(await readFile(report, 'utf8')), exitCode, name !== undefined);
     if (!isWhole(selection) || tally.passed + tally.failed > 0) return tally;
     console.error(`✗ ${project}: no test ran`);
@@ -46,14 +50,16 @@ export async function runProject(project: Project, selection: Selection, signal:
   }
 }
 
-/** Runs vitest under this very Node; resolves with its exit code. */
-function vitest(parameters: readonly string[], signal: AbortSignal): Promise<number> {
+/** Runs vitest under this very Node; resolves with its exit code. @param held its output is shown when it is over */
+function vitest(parameters: readonly string[], signal: AbortSignal, held: boolean): Promise<number> {
   return new Promise((done, fail) => {
     const program = join(PROJECT, 'node_modules/vitest/vitest.mjs');
     const child = spawn(process.execPath, [program, ...parameters], {
       cwd: PROJECT,
-      stdio: ['ignore', 'inherit', 'inherit'],
+      stdio: held ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'],
     });
+    const output: Buffer[] = [];
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (piece: Buffer) => output.push(piece));
     let late: NodeJS.Timeout | undefined;
     const end = (): void => {
       child.kill('SIGTERM');
@@ -64,6 +70,7 @@ function vitest(parameters: readonly string[], signal: AbortSignal): Promise<num
     child.on('close', (code) => {
       clearTimeout(late);
       signal.removeEventListener('abort', end);
+      process.stdout.write(Buffer.concat(output));
       done(code ?? 128);
     });
   });

@@ -47,7 +47,8 @@ describe('a cluster with a node', () => {
 
   test('port-forward reaches the port of the container', async () => {
     const forward = spawn(cluster.kubectlPath, ['port-forward', 'pod/web', ':8080'], {
-      env: { KUBECONFIG: cluster.adminKubeconfig },
+      // Without a home kubectl keeps its cache in the folder in which it runs: the checkout.
+      env: { KUBECONFIG: cluster.adminKubeconfig, HOME: dir },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     try {
