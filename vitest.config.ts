@@ -95,7 +95,7 @@ export default defineConfig({
       },
       {
         test: {
-          ...common,
+          ...shared,
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           // A real Kubernetes and real processes, which are waited for a third of the time.
