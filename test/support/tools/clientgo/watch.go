@@ -22,32 +22,42 @@ type event struct {
 	Data            string `json:"data"`
 }
 
-// watchConfigMaps prints the next `count` events of one watch, and fails if that watch ends before.
+// watchConfigMaps prints the next `count` events, and at last how often a watch ended before and was taken up where it was, as a reflector does. It fails where one ends without having told
+// anything.
 func watchConfigMaps(ctx context.Context, o *options) error {
 	client, err := o.client()
 	if err != nil {
 		return err
 	}
-	watcher, err := client.CoreV1().ConfigMaps(o.namespace).Watch(ctx, metav1.ListOptions{
-		ResourceVersion: o.resourceVersion,
-		LabelSelector:   o.selector,
-	})
-	if err != nil {
-		return err
-	}
-	defer watcher.Stop()
-	for seen := 0; seen < o.count; seen++ {
-		got, open := <-watcher.ResultChan()
-		if !open {
+	version, seen, ended := o.resourceVersion, 0, 0
+	for {
+		before := seen
+		watcher, err := client.CoreV1().ConfigMaps(o.namespace).Watch(ctx, metav1.ListOptions{
+			ResourceVersion: version,
+			LabelSelector:   o.selector,
+		})
+		if err != nil {
+			return err
+		}
+		for got := range watcher.ResultChan() {
+			object, isConfigMap := got.Object.(*v1.ConfigMap)
+			if !isConfigMap {
+				watcher.Stop()
+				return fmt.Errorf("event %d: %s: %w", seen, got.Type, apierrors.FromObject(got.Object))
+			}
+			printLine(describe(string(got.Type), object))
+			version = object.ResourceVersion
+			if seen++; seen == o.count {
+				watcher.Stop()
+				printLine(map[string]any{"type": "ended", "times": ended})
+				return nil
+			}
+		}
+		if seen == before {
 			return fmt.Errorf("the watch ended after %d of %d events", seen, o.count)
 		}
-		object, isConfigMap := got.Object.(*v1.ConfigMap)
-		if !isConfigMap {
-			return fmt.Errorf("event %d: %s: %w", seen, got.Type, apierrors.FromObject(got.Object))
-		}
-		printLine(describe(string(got.Type), object))
+		ended++
 	}
-	return nil
 }
 
 // runInformer prints what a shared informer tells its handlers, until it is stopped or has printed `count` events.
