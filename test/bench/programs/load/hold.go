@@ -55,7 +55,7 @@ func countStreams(ctx context.Context, _ *generator, t *target, raw json.RawMess
 	if err != nil {
 		return nil, err
 	}
-	streams, result, err := openAll(ctx, t.transport, t, params, wait)
+	streams, result, err := openAll(ctx, dialing(t.transport, reset), t, params, wait)
 	closeAll(streams)
 	return result, err
 }
@@ -66,7 +66,7 @@ func holdStreams(ctx context.Context, _ *generator, t *target, raw json.RawMessa
 	if err != nil {
 		return nil, err
 	}
-	streams, result, err := openAll(ctx, t.transport, t, params, wait)
+	streams, result, err := openAll(ctx, dialing(t.transport, reset), t, params, wait)
 	t.held = append(t.held, streams...)
 	return result, err
 }
@@ -80,20 +80,28 @@ func readSlowly(ctx context.Context, _ *generator, t *target, raw json.RawMessag
 	if params.BytesPerSecond < slowTurns || params.BytesPerSecond > 1<<20 {
 		return nil, fmt.Errorf("bytesPerSecond must be %d to %d", slowTurns, 1<<20)
 	}
-	// Connections of their own: nobody else is to be handed one of these.
-	transport := t.transport.Clone()
+	transport := dialing(t.transport, func(connection *net.TCPConn) error { return connection.SetReadBuffer(slowWindow) })
 	transport.ReadBufferSize = slowWindow / 8
-	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		connection, err := (&net.Dialer{}).DialContext(ctx, network, address)
-		if tcp, ok := connection.(*net.TCPConn); ok {
-			err = tcp.SetReadBuffer(slowWindow)
-		}
-		return connection, err
-	}
 	piece := params.BytesPerSecond / slowTurns
 	streams, result, err := openAll(ctx, transport, t, params, func(s *stream) { s.readAt(piece) })
 	t.held = append(t.held, streams...)
 	return result, err
+}
+
+// reset makes the end of a connection one that every path hears of at once: after a plain FIN a client may still be reading, and what a row leaves open is in the figures of the next.
+func reset(connection *net.TCPConn) error { return connection.SetLinger(0) }
+
+// dialing is a transport with connections of its own, which nobody else is handed, each prepared.
+func dialing(from *http.Transport, prepare func(*net.TCPConn) error) *http.Transport {
+	transport := from.Clone()
+	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		connection, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		if tcp, ok := connection.(*net.TCPConn); ok {
+			err = prepare(tcp)
+		}
+		return connection, err
+	}
+	return transport
 }
 
 // release ends all that is held of a target.
