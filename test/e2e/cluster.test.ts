@@ -75,7 +75,7 @@ describe('a cluster with a node', () => {
     const address = await kubectl(cluster, ['get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIP}']);
     // The service proxy needs a moment to write its rules. wget itself would give up at the first refusal, and a connection that was begun before the rules goes nowhere as long as it is tried
     // again: the kernel has noted its address as it was.
-    const get = `for i in $(seq 40); do wget -T 2 -qO- http://${address}/ 2>/dev/null && exit; usleep 100000; done; exit 1`;
+    const get = `for i in $(seq 100); do timeout 2 wget -qO- http://${address}/ 2>/dev/null && exit; usleep 100000; done; exit 1`;
     expect(await kubectl(cluster, ['exec', 'web', '--', 'sh', '-c', get])).toBe('page\n');
   });
 
