@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
@@ -19,8 +20,8 @@ const workerd = () =>
     },
   }));
 
-/** A busy machine is no failure. */
-const common = { testTimeout: 30_000, maxWorkers: 2 } as const;
+/** A busy machine is no failure. Two processors are two workers: by default one of them would be left to vitest itself, which mostly waits. */
+const common = { testTimeout: 30_000, maxWorkers: Math.max(2, availableParallelism() - 1) } as const;
 
 /** Of files that are pure logic: loading the same modules anew for each would take as long as the tests. */
 const shared = { ...common, isolate: false } as const;

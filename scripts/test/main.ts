@@ -63,7 +63,11 @@ const times: string[] = [];
 for (const part of selection.parts) {
   console.log(`\n── ${part}`);
   const { tally, seconds } = await (part === BESIDE && beside ? beside : timed(part));
-  if (interrupt.exitCode !== undefined) process.exit(interrupt.exitCode);
+  if (interrupt.exitCode !== undefined) {
+    // It was told to end as well, and has a cluster to take down.
+    await beside;
+    process.exit(interrupt.exitCode);
+  }
   total = add(total, tally);
   times.push(`${part} ${seconds} s${part === BESIDE && selection.parts.length > 1 ? ' beside the others' : ''}`);
 }
